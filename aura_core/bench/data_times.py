@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aura_core.data.erring import ErringOracle, Errors
+from aura_core.data.expected_checks import checks_of_a_time
 from aura_core.data.outcome import Outcome
 from aura_core.data.schema import Clip, Question, Scene
 from aura_core.data.settings import SynthesizeConfig
@@ -66,7 +67,7 @@ def measure(
     Returns {"repair_s": [0, r], "rows": [...], "all": row}. A row has {answers, written} and, for
     each of the two as a list, shares as {value, n, ci95} (Wilson's interval): `kept` of the
     questions; of the times of these, `right` and `near` (at most a second off); and
-    `checks_per_time`.
+    `checks_per_time`. Beside the rows, `expected_checks_per_time` is what `aura data price` takes.
     """
     author, usual = ErringOracle(seed, errors, PLAN), SynthesizeConfig(repair_s=repair_s)
     configs = [replace(usual, repair_s=0), usual]
@@ -87,7 +88,9 @@ def measure(
         on_room()
     repairs = [c.repair_s for c in configs]
     told = [{"answers": n} | _figures(rows[n], repairs) for n in sorted(rows)]
-    return {"repair_s": repairs, "rows": told, "all": _figures(_sum(rows.values()), repairs)}
+    expected = [round(checks_of_a_time(True, r, errors.off), 2) for r in repairs]
+    out = {"repair_s": repairs, "expected_checks_per_time": expected, "rows": told}
+    return out | {"all": _figures(_sum(rows.values()), repairs)}
 
 
 def _off(true: list[int], question: Question | None) -> list[int] | None:

@@ -21,8 +21,6 @@ from aura_core.errors import ConfigError
 Busy = Annotated[
     int, typer.Option("--busy", min=0, max=64, help="busy loops that run beside the measurement")
 ]
-Json = Annotated[Path | None, typer.Option("--json", help="write the figures here")]
-
 app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 app.add_typer(bench_data.app, name="data")
 
@@ -52,7 +50,7 @@ def engine(
         int, typer.Option(min=0, help="instead: this many steps of the shadow alone, for flatness")
     ] = 0,
     busy: Busy = 0,
-    json_out: Json = None,
+    json_out: options.Json = None,
     plot: Annotated[Path | None, typer.Option(help="PNG of the latency of each step")] = None,
 ) -> None:
     """All window policies side by side on random weights: latency, tokens, exactness."""
@@ -111,7 +109,7 @@ def replay(
         int | None, typer.Option(min=0, help="CPU threads of the model; 0: automatic")
     ] = None,
     busy: Busy = 0,
-    json_out: Json = None,
+    json_out: options.Json = None,
 ) -> None:
     """Replay the simulated room by the wall clock: time of a silent step, and times real time."""
     from aura_core.bench import replay as bench
@@ -149,7 +147,7 @@ def latency(
     device: options.Device = None,
     dtype: options.Dtype = None,
     busy: Busy = 0,
-    json_out: Json = None,
+    json_out: options.Json = None,
 ) -> None:
     """From a question to the first word of its answer: the live host on a simulated camera."""
     from aura_core.bench import latency as bench
@@ -202,7 +200,7 @@ def memory(
         int, typer.Option(min=0, max=4096, help="length of a random vector of each note; 0: none")
     ] = 0,
     busy: Busy = 0,
-    json_out: Json = None,
+    json_out: options.Json = None,
 ) -> None:
     """A month of notes: time of a search and of opening, size, and what a kill costs."""
     from tempfile import TemporaryDirectory
@@ -243,7 +241,7 @@ def console(
     device: options.Device = None,
     dtype: options.Dtype = None,
     busy: Busy = 0,
-    json_out: Json = None,
+    json_out: options.Json = None,
 ) -> None:
     """The console: from an event to the page, what a page costs, and steps beside many pages."""
     from aura_core.bench import console as bench

@@ -26,7 +26,7 @@ def calibrate(
     objective: Annotated[
         str, typer.Option(help="what to maximise within the budget: recall or f1")
     ] = "recall",
-    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    seconds: options.EpisodeSeconds = options.EPISODE_SECONDS,
     json_out: Annotated[Path | None, typer.Option("--json", help="write all figures here")] = None,
     out: Annotated[
         Path | None, typer.Option(help="write the `aura:` section with the threshold to this YAML")

@@ -182,6 +182,12 @@ def price(
     events: Annotated[
         int, typer.Option(min=1, help="how often the event of a multi-response question happens")
     ] = 4,
+    off: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="share of times claimed a second early or late, where many"
+        ),
+    ] = 0.3,
     like: Annotated[
         Path | None, typer.Option(help="an earlier run, whose mean tokens a request are used")
     ] = None,
@@ -219,7 +225,7 @@ def price(
         if not lengths:
             why = f", {unknown[0]}" if unknown else ""
             raise InputError(f"{source_in or out}: no video of a known length{why}")
-        found = pricing.estimate(lengths, settings, Prompts.load(prompts), events)
+        found = pricing.estimate(lengths, settings, Prompts.load(prompts), events, off)
         if like is not None:
             found = pricing.like(found, like)
         if out is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,10 +35,8 @@ def _tasks() -> None:
 
 @app.command()
 def sim(
-    seeds: Annotated[
-        str, typer.Option(help="FIRST:END, END excluded; tests use seeds from 500000 on")
-    ] = "500000:500100",
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    seeds: options.EpisodeSeeds = options.EPISODE_SEEDS,
+    json_out: options.Json = None,
     config: options.Config = None,
     model: options.Model = None,
     device: options.Device = None,
@@ -50,11 +47,8 @@ def sim(
     gate: Annotated[
         float | None, options.option(GateConfig, "level", "--gate", over=options.FILE)
     ] = None,
-    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
-    camera: Annotated[
-        str,
-        typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
-    ] = "drawn",
+    seconds: options.EpisodeSeconds = options.EPISODE_SECONDS,
+    camera: options.EpisodeCamera = options.EPISODE_CAMERA,
     watches: Annotated[
         int,
         typer.Option(
@@ -75,11 +69,9 @@ def sim(
     from aura_core.evaluation.sim import evaluate
     from aura_core.evaluation.watches import evaluate as open_together
     from aura_core.models import load
-    from aura_core.plain import one_of
-    from aura_core.sim.sensor import CAMERAS
 
     output.check("--json", json_out)
-    one_of("--camera", camera, CAMERAS)
+    options.check_camera(camera)
     console = Console(stderr=True)
     settings = options.assistant_config(config, model, device, dtype)
     if threshold is not None:
@@ -121,29 +113,24 @@ def watches(
     open_watches: Annotated[
         str, typer.Option("--open", help="numbers of open watches, comma-separated")
     ] = "1,8",
-    seeds: Annotated[str, typer.Option(help="FIRST:END, END excluded")] = "500000:500100",
+    seeds: options.EpisodeSeeds = options.EPISODE_SEEDS,
     ways: Annotated[
         str, typer.Option(help="how they are asked: conversation, words, fork")
     ] = "conversation,words,fork",
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    json_out: options.Json = None,
     config: options.Config = None,
     model: options.Model = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
-    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
-    camera: Annotated[
-        str,
-        typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
-    ] = "drawn",
+    seconds: options.EpisodeSeconds = options.EPISODE_SECONDS,
+    camera: options.EpisodeCamera = options.EPISODE_CAMERA,
 ) -> None:
     """Many watches at once: in one conversation, or each in a copy of its own; and which of them an
     alert is told to belong to: as the model sees it, or by its words."""
     from aura_core.evaluation.watches import WAYS, evaluate
     from aura_core.models import load
-    from aura_core.plain import one_of
-    from aura_core.sim.sensor import CAMERAS
 
-    one_of("--camera", camera, CAMERAS)
+    options.check_camera(camera)
     try:
         numbers = [int(n) for n in open_watches.split(",")]
     except ValueError:
@@ -195,13 +182,13 @@ def watches(
 
 @app.command()
 def recalled(
-    seeds: Annotated[str, typer.Option(help="FIRST:END, END excluded")] = "500000:500040",
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    seeds: options.EpisodeSeeds = "500000:500040",
+    json_out: options.Json = None,
     config: options.Config = None,
     model: options.Model = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
-    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
+    seconds: options.EpisodeSeconds = options.EPISODE_SECONDS,
     wrong: Annotated[int, typer.Option(min=0, help="print so many wrong answers")] = 0,
 ) -> None:
     """What the embedded model itself makes of memory: its notes of a room, and its answers from

@@ -67,7 +67,7 @@ def memory(
     picture: Annotated[
         Path | None, typer.Option(help="write a picture of the first day here (PNG)")
     ] = None,
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    json_out: options.Json = None,
     config: options.Config = None,
     model: options.Model = None,
     device: options.Device = None,
@@ -84,12 +84,10 @@ def memory(
     from aura_core.evaluation.memory_days import Asking, evaluate, evaluate_oracle
     from aura_core.evaluation.memory_others import WAYS
     from aura_core.models import load
-    from aura_core.plain import one_of
-    from aura_core.sim.sensor import CAMERAS
 
     for option, path in (("--json", json_out), ("--picture", picture)):
         output.check(option, path)
-    one_of("--camera", camera, CAMERAS)
+    options.check_camera(camera)
     if oracle and (kill or picture is not None):
         raise InputError("--oracle plays no pictures and no engine: leave out --kill and --picture")
     if perfect_notes and kill:

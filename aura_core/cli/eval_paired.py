@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,18 +19,13 @@ def paired(
     models: Annotated[
         list[str], typer.Argument(help="Checkpoints; each is compared with the first one.")
     ],
-    seeds: Annotated[
-        str, typer.Option(help="FIRST:END, END excluded; tests use seeds from 500000 on")
-    ] = "500000:500100",
-    json_out: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    seeds: options.EpisodeSeeds = options.EPISODE_SEEDS,
+    json_out: options.Json = None,
     config: options.Config = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
-    seconds: Annotated[int, typer.Option(min=10, help="length of each episode")] = 60,
-    camera: Annotated[
-        str,
-        typer.Option(help="drawn: another one in each episode; ideal: every event in phase"),
-    ] = "drawn",
+    seconds: options.EpisodeSeconds = options.EPISODE_SECONDS,
+    camera: options.EpisodeCamera = options.EPISODE_CAMERA,
     watches: Annotated[
         int,
         typer.Option(
@@ -46,12 +40,10 @@ def paired(
 
     from aura_core.evaluation.paired import compare, scores
     from aura_core.models import load
-    from aura_core.plain import one_of
-    from aura_core.sim.sensor import CAMERAS
 
     if len(models) < 2:
         raise InputError("aura eval paired: name two models or more")
-    one_of("--camera", camera, CAMERAS)
+    options.check_camera(camera)
     output.check("--json", json_out)
     console, chosen = Console(stderr=True), options.seeds(seeds)
     played = []

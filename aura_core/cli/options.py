@@ -117,6 +117,19 @@ Seconds = Annotated[
 Realtime = Annotated[
     bool, typer.Option("--realtime", help="Pace by the wall clock instead of running through.")
 ]
+Json = Annotated[Path | None, typer.Option("--json", help="write the figures here")]
+# the episodes of the household benchmark, in each command that plays them
+EpisodeSeeds = Annotated[
+    str, typer.Option("--seeds", help="FIRST:END, END excluded; tests use seeds from 500000 on")
+]
+EpisodeSeconds = Annotated[int, typer.Option("--seconds", min=10, help="length of each episode")]
+EpisodeCamera = Annotated[
+    str,
+    typer.Option(
+        "--camera", help="drawn: another one in each episode; ideal: every event in phase"
+    ),
+]
+EPISODE_SEEDS, EPISODE_SECONDS, EPISODE_CAMERA = "500000:500100", 60, "drawn"  # their defaults
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print only the last line, the summary.")
 ]
@@ -137,6 +150,14 @@ def remembering(settings: AssistantConfig, memory: Path | None) -> AssistantConf
     """The settings with the file of --memory."""
     path = "" if memory is None else str(memory)
     return replace(settings, memory=replace(settings.memory, path=path))
+
+
+def check_camera(name: str) -> None:
+    """Raise `ConfigError` unless the simulator has a camera of this name."""
+    from aura_core.plain import one_of
+    from aura_core.sim.sensor import CAMERAS
+
+    one_of("--camera", name, CAMERAS)
 
 
 def seeds(text: str) -> list[int]:

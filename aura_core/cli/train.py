@@ -82,6 +82,7 @@ def model(
     given = {k: v for k, v in {"model": model, "loss": loss}.items() if v is not None}
     given["data"] = {k: v for k, v in named.items() if v is not None}
     settings = TuneRecipe.read(recipe, given)
+    from aura_core.data.reviews import told as left_out
     from aura_core.training.finetune.reports import Board
     from aura_core.training.finetune.trainer import Trainer
 
@@ -90,6 +91,9 @@ def model(
         trainer.run()
         return
     print(trainer.need.told(settings.keep), flush=True)
+    for name, rejected in trainer.rejected.items():
+        if rejected:
+            print(f"{name}: {left_out(rejected)}", flush=True)
     board = Board(out / "tensorboard", trainer.done) if tensorboard else None
     with output.step_bar(trainer.done, trainer.schedule.steps or 0) as bar:
         done = trainer.run(*([bar] if board is None else [bar, board]))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+
     from aiohttp import web
 
 LOOK_S = 1.0
@@ -50,6 +55,28 @@ class Connections:
             self._loop.call_later(LOOK_S, _abort, protocol)
         else:
             _abort(protocol)
+
+
+@asynccontextmanager
+async def accepted(
+    server: web.Server,
+    listening: socket.socket,
+    most: int,
+    wait_s: float,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Connections]:
+    """Accept connections of a socket, bounded as `Connections` says; those over TLS agree on their
+    encryption within `wait_s` seconds. At the end the socket is closed."""
+    loop = asyncio.get_running_loop()
+    connections = Connections(server, most, wait_s)
+    limit = {} if tls is None else {"ssl_handshake_timeout": wait_s}
+    site = await loop.create_server(connections, sock=listening, ssl=tls, **limit)
+    tending = asyncio.create_task(connections.tend())
+    try:
+        yield connections
+    finally:
+        site.close()
+        tending.cancel()
 
 
 def _abort(protocol: asyncio.Protocol) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gzip
 import hashlib
 import logging
@@ -23,13 +22,14 @@ from importlib import resources
 from aura_core.console import protocol as p
 from aura_core.console.commands import Connection
 from aura_core.console.complaints import Complaints, RequestLog
-from aura_core.console.connections import Connections
+from aura_core.console.connections import Connections, accepted
 from aura_core.console.hub import Hub, Page
+from aura_core.console.listening import listen, url_of
 from aura_core.console.robot import Robot
 from aura_core.console.security import CSP, HEADERS, Gate, token_of
 from aura_core.console.settings import ConsoleConfig
 from aura_core.console.turns import Turns
-from aura_core.errors import ConfigError, InputError, one_line
+from aura_core.errors import ConfigError, InputError
 from aura_core.extras import how_to_install
 
 try:
@@ -84,16 +84,6 @@ def page_files() -> dict[str, File]:
         if file.is_file() and (made := File.of(file.name, file.read_bytes())) is not None:
             found[file.name] = made
     return found
-
-
-def own_address() -> str:
-    """This machine's address in its network, or else its name. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # of no machine (RFC 5737)
-            return str(probe.getsockname()[0])
-        except OSError:  # there is no network
-            return socket.gethostname()
 
 
 class Server:
@@ -169,37 +159,11 @@ class Server:
         self.robot.close()
 
     def _listen(self) -> socket.socket:
-        host, port = self.config.host.strip("[]"), self.config.port
-        try:
-            kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        except (OSError, UnicodeError) as e:
-            raise InputError(f"host '{host}': {one_line(e)}") from e
-        listening = socket.socket(kind, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(address)
-            listening.listen(128)
-        except OSError as e:
-            listening.close()
-            raise InputError(
-                f"port {port} of {host} cannot be used: {e.strerror}"
-                + (
-                    "; does another console run? Choose another port (0: any that is free)"
-                    if e.errno == errno.EADDRINUSE
-                    else ""
-                )
-            ) from e
+        listening = listen(self.config.host, self.config.port, "console")
         self.port = listening.getsockname()[1]
-        self.url = self._url()
+        secure = self.tls is not None or self.config.https
+        self.url = url_of(listening, self.config.host, self.gate.fragment, secure)
         return listening
-
-    def _url(self) -> str:
-        host = self.config.host.strip("[]")
-        if host in ("0.0.0.0", "::", ""):
-            host = own_address()
-        host = f"[{host}]" if ":" in host else host
-        scheme = "https" if self.tls is not None or self.config.https else "http"
-        return f"{scheme}://{host}:{self.port}/{self.gate.fragment}"
 
     # ---- on the server's thread --------------------------------------------------------------
 
@@ -231,20 +195,15 @@ class Server:
         await runner.setup()
         assert runner.server is not None
         most = CONNECTIONS_A_PAGE * self.config.max_clients
-        self._connections = Connections(runner.server, most, ENTER_S)
-        limit = {} if self.tls is None else {"ssl_handshake_timeout": ENTER_S}
-        site = await self._loop.create_server(
-            self._connections, sock=listening, ssl=self.tls, **limit
-        )
-        tending = [asyncio.create_task(one.tend()) for one in (self._connections, self.complaints)]
-        self.hub.open()
-        begun.set()
+        accepting = accepted(runner.server, listening, most, ENTER_S, self.tls)
+        tending = asyncio.create_task(self.complaints.tend())
         try:
-            await self._stopping.wait()
+            async with accepting as self._connections:
+                self.hub.open()
+                begun.set()
+                await self._stopping.wait()
         finally:
-            site.close()
-            for task in tending:
-                task.cancel()
+            tending.cancel()
             await self.hub.close("the console has ended", True, "stopping")
             await runner.cleanup()
             await self.turns.close()

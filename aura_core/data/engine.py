@@ -102,7 +102,7 @@ def run(
     inputs = job.before.all_done()
     media = "." if job.stage == "prepare" else os.path.relpath(job.media, job.out)
     folder = job.folder
-    with folder.lock() as writers:
+    with folder.lock() as lock:
         folder.claim(job.settings(), job.before.fingerprint(), len(inputs), media)
         folder.sweep()
         missing, kept, notes = _missing(job, inputs, retry_failed)
@@ -112,9 +112,9 @@ def run(
             progress(worked, items)
         made: list[Done] = []
         try:
-            # closed, so that no worker is still writing when the losses are dropped
+            # closed before the losses are dropped: its workers have ended then
             with contextlib.closing(
-                ENGINES[engine](job, missing, processes, ray_address, writers)
+                ENGINES[engine](job, missing, processes, ray_address, lock.writers)
             ) as making:
                 for done in making:
                     made.append(done)
@@ -125,6 +125,7 @@ def run(
             if made:
                 _check_losses(job, [*kept, *made], 1)
         except StageFailed:
+            lock.settle()  # a machine of a Ray cluster may still be at a shard
             _drop_losses(folder, len(inputs))
             raise
         wall = time.monotonic() - start

@@ -3,9 +3,11 @@
 The number of requests follows from the settings and the lengths of the clips, except for two things
 that the MLLM and the pictures decide: how many scenes there are, and how often the event of a
 multi-response question happens. So there are two figures: one for few and long scenes whose events
-happen once, and one for many scenes whose events happen `events` times. Both take it that each
-scene brings as many questions as it may, and that all pass their checks: an MLLM that writes fewer,
-or whose questions are refused, asks for less.
+happen once, and one for many scenes whose events happen `events` times. In the first all times are
+right at once; in the second a share of them, `off`, is claimed a second early or late, which takes
+further checks to put right (`expected_checks.py`). Both take it that each scene brings as many
+questions as it may, and that all pass their checks: an MLLM that writes fewer, or whose questions
+are refused, asks for less.
 
 Tokens are counted as Qwen3-VL counts a picture, and four characters of text as one; those of
 replies are rough. With the costs of an earlier run, its mean tokens a request are used instead.
@@ -24,6 +26,8 @@ from typing import Any
 import av
 
 from aura_core.data.costs import paid
+from aura_core.data.erring import Errors
+from aura_core.data.expected_checks import checks_of_a_time
 from aura_core.data.mllm_author import LONGEST
 from aura_core.data.prepare import Source
 from aura_core.data.prompts import Prompts
@@ -121,9 +125,13 @@ def lengths_of(sources: Sequence[Source], config: DataConfig) -> tuple[list[Leng
 
 
 def estimate(
-    clips: Iterable[Length], config: DataConfig, prompts: Prompts, events: int
+    clips: Iterable[Length],
+    config: DataConfig,
+    prompts: Prompts,
+    events: int,
+    off: float = Errors.off,
 ) -> Estimate:
-    """Return what clips will ask for. `events`: see the module."""
+    """Return what clips will ask for. `events`, `off`: see the module."""
     low: dict[str, Amount] = defaultdict(Amount)
     high: dict[str, Amount] = defaultdict(Amount)
     count = seconds = 0
@@ -131,8 +139,8 @@ def estimate(
     for clip in clips:
         few = math.ceil(clip.seconds / c.max_scene_s)
         many = max(1, clip.seconds // c.min_scene_s)
-        for total, scenes, happens in ((low, few, 1), (high, many, events)):
-            _Clip(clip, config, prompts, total).ask(scenes, happens, total is high)
+        for total, scenes, happens, share in ((low, few, 1, 0.0), (high, many, events, off)):
+            _Clip(clip, config, prompts, total).ask(scenes, happens, share, total is high)
         count, seconds = count + 1, seconds + clip.seconds
     return Estimate(count, seconds, dict(low), dict(high))
 
@@ -148,7 +156,7 @@ class _Clip:
         area = clip.width * clip.height * min(1.0, LONGEST / longest) ** 2
         self._picture = math.ceil(area / PIXELS) + LABEL
 
-    def ask(self, scenes: int, events: int, most: bool) -> None:
+    def ask(self, scenes: int, events: int, off: float, most: bool) -> None:
         """Add all requests, for so many scenes, each as long as the others."""
         c, clip = self._c.synthesize, self._clip
         if c.ask_scenes:
@@ -156,6 +164,8 @@ class _Clip:
         length = clip.seconds / scenes
         standing = c.proactive + c.multi_response
         answers = c.proactive + c.multi_response * events
+        checks = c.real_time * checks_of_a_time(False, c.repair_s, off)
+        checks += answers * checks_of_a_time(True, c.repair_s, off)
         back = c.look_back_s
         # requests whose event never happens: drawn for a share of the scenes
         spare = float(c.never > 0) if most else c.never
@@ -169,7 +179,7 @@ class _Clip:
                 if rest > c.stretch_s:
                     pieces = math.ceil(rest / c.stretch_s) if most else 1
                     self._add("synthesize", "times", pieces, c.stretch_s + 1)
-            self._add("synthesize", "visible", c.real_time + 2 * answers, back)
+            self._add("synthesize", "visible", checks, back)
             stretches = c.silences if most else min(c.silences, math.ceil(rest / c.stretch_s))
             self._add("synthesize", "missed", standing * stretches, min(rest, c.stretch_s + 1))
             pieces = spare * math.ceil(rest / c.stretch_s)  # all of its silence is looked at

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from aura_core.data.store import read_lines
 from aura_core.errors import InputError
 
 NAME = "review.jsonl"
+PERSON = "person"
+REASONS = 5  # that are told, the most frequent ones
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Decision:
     by: str
     reason: str
     at_s: float
+
+    @property
+    def why(self) -> str:
+        """The reason in the words of a person, or what decided by itself, such as "duplicates"."""
+        return (self.reason or "no reason given") if self.by == PERSON else self.by
 
 
 class Reviews:
@@ -60,16 +68,29 @@ class Reviews:
         decision = self._found.get((sample, sha256))
         return None if decision is None or decision.accept is None else decision
 
+    def rejection(self, sample: str, line: bytes) -> Decision | None:
+        """Return the decision that rejected the sample of this line; None where it is used."""
+        if not self._found:
+            return None  # the usual case needs no hashes
+        decision = self.of(sample, sha256_of_line(line))
+        return None if decision is None or decision.accept else decision
+
     def rejects(self, sample: str, line: bytes) -> bool:
         """Whether the sample of this line was rejected."""
-        if not self._found:
-            return False  # the usual case needs no hashes
-        decision = self.of(sample, sha256_of_line(line))
-        return decision is not None and not decision.accept
+        return self.rejection(sample, line) is not None
 
     def take(self, decision: Decision) -> None:
         """Add a decision."""
         self._found[decision.sample, decision.sha256] = decision
+
+
+def told(rejected: Counter[str]) -> str:
+    """Return one line about the samples that are left out, by `Decision.why`."""
+    few = rejected.most_common(REASONS)
+    parts = [f"{n} {why}" for why, n in few]
+    if rest := rejected.total() - sum(n for _, n in few):
+        parts.append(f"{rest} for other reasons")
+    return f"samples left out after a review: {rejected.total()} ({', '.join(parts)})"
 
 
 def decide(folder: Path, decisions: Iterable[Decision]) -> None:

@@ -50,7 +50,7 @@ def _local(
 
 _worker: ShardWorker | None = None
 _job: Job | None = None
-_writers: Writers | None = None  # this process holds it until it ends
+_writers: Writers | None = None
 
 
 def _enter(job: Job, parent: int, writers: Writers) -> None:
@@ -61,17 +61,21 @@ def _enter(job: Job, parent: int, writers: Writers) -> None:
 
 def _make(index: int) -> Done:
     global _worker
-    if _worker is None:  # not in `_enter`: an error in there breaks the pool and is not shown
-        assert _job is not None
-        _worker = ShardWorker(_job)
-    return _worker(index)
+    assert _job is not None and _writers is not None
+    with _writers.shared():
+        if _worker is None:  # not in `_enter`: an error in there breaks the pool and is not shown
+            _worker = ShardWorker(_job)
+        return _worker(index)
 
 
 class RayWorker:
-    """A `ShardWorker` as Ray Data calls it, with rows as input and output."""
+    """A `ShardWorker` as Ray Data calls it, with rows as input and output.
 
-    def __init__(self, job: Job) -> None:
-        self._make = ShardWorker(job)
+    It may go on for a while when its run was killed: then it makes nothing more.
+    """
+
+    def __init__(self, job: Job, writers: Writers) -> None:
+        self._make, self._writers = ShardWorker(job), writers
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Make the shard {"index"}, and return {"done", "error"}.
@@ -79,13 +83,15 @@ class RayWorker:
         An error that the user can correct is returned, because Ray would retry one that is raised.
         """
         try:
-            return {"done": json.dumps(asdict(self._make(int(row["index"])))), "error": ""}
+            with self._writers.shared():
+                done = self._make(int(row["index"]))
         except AuraError as e:
             return {"done": "", "error": str(e)}
+        return {"done": json.dumps(asdict(done)), "error": ""}
 
 
 def _ray(
-    job: Job, missing: list[int], processes: int, address: str | None, _held: Writers
+    job: Job, missing: list[int], processes: int, address: str | None, writers: Writers
 ) -> Iterator[Done]:
     try:
         import ray
@@ -110,7 +116,7 @@ def _ray(
     context.enable_progress_bars = False
     rows = ray.data.from_items([{"index": i} for i in missing], override_num_blocks=len(missing))
     size = min(processes, len(missing))
-    made = rows.map(RayWorker, fn_constructor_args=(job,), concurrency=size, num_cpus=1)
+    made = rows.map(RayWorker, fn_constructor_args=(job, writers), concurrency=size, num_cpus=1)
     for row in made.iter_rows():
         if row["error"]:
             raise InputError(row["error"])

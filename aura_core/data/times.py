@@ -59,7 +59,7 @@ def settled(
         if question.kind is Kind.REAL_TIME:
             first, last = max(first, scene.first), min(last, scene.stop - 1)
             start = answer.chunk
-            found = _nearest(seen, start, first, last)
+            found = nearest(seen, start, first, last)
         else:
             first, last = max(first, newest + 1), min(last, clip.seconds - 1)
             start = max(answer.chunk, first)
@@ -113,7 +113,7 @@ def _remembered(
     return seen
 
 
-def _nearest(seen: Seen, claimed: int, first: int, last: int) -> int | None:
+def nearest(seen: Seen, claimed: int, first: int, last: int) -> int | None:
     """Return `claimed`, or the nearest second to it that shows the answer."""
     seconds = (claimed, *_around(claimed, first, last, ()))
     return next((s for s in seconds if seen(s)), None)

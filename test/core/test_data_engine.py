@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import multiprocessing
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -26,6 +26,7 @@ from aura_core.data import STAGES, folder_lock, report
 from aura_core.data.engine import run, write_sources
 from aura_core.data.outcome import Outcome, Stage
 from aura_core.data.prepare import Source, sim_sources
+from aura_core.data.runners import RayWorker
 from aura_core.data.schema import Sample
 from aura_core.data.settings import DataConfig, StructureConfig
 from aura_core.data.store import StageFolder, media_root, read_samples
@@ -81,7 +82,8 @@ def test_an_interrupted_shard_ends_the_requests_of_its_threads(tmp_path):
 
 def test_a_finished_run_has_nothing_left_to_do(whole):
     out, config = whole
-    before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+    files = [p for p in out.rglob("*") if p.is_file() and p.name != ".writers"]  # names the run
+    before = {p: p.stat().st_mtime_ns for p in files}
     assert again(out, config) == dict.fromkeys(STAGES, ())
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
@@ -221,8 +223,11 @@ def test_two_runs_do_not_write_one_folder(whole):
 
 LATE_WRITER = """
 import pathlib, sys, time
-time.sleep(0.7)
-pathlib.Path(sys.argv[1]).write_bytes(b"late")
+from aura_core.data.folder_lock import Writers
+with Writers(pathlib.Path(sys.argv[1]).parent, sys.argv[2]).shared():
+    print("begun", flush=True)
+    time.sleep(0.7)
+    pathlib.Path(sys.argv[1]).write_bytes(b"late")
 """
 
 
@@ -230,42 +235,58 @@ def test_a_run_waits_for_the_processes_of_a_killed_run(copy):
     """Regression: a worker that was still alive wrote its file after the new run had cleaned up."""
     out, config = copy
     late = out / "refine" / "shard-00001.part-77.done"
-    with StageFolder(out, "refine").lock() as writers:
+    with StageFolder(out, "refine").lock() as lock:
         orphan = subprocess.Popen(
-            [sys.executable, "-c", LATE_WRITER, str(late)], pass_fds=[writers.fd]
+            [sys.executable, "-c", LATE_WRITER, str(late), lock.writers.run],
+            stdout=subprocess.PIPE,
+            cwd=REPOSITORY,
         )
+        assert orphan.stdout is not None and orphan.stdout.readline() == b"begun\n"
     assert orphan.poll() is None
     again(out, config)
-    assert orphan.poll() is not None or orphan.wait(10) == 0
+    assert orphan.wait(10) == 0
     assert not late.exists()
 
 
-def test_worker_processes_inherit_the_lock_of_their_run(copy, monkeypatch):
-    """The lock is free only when the last of them has ended."""
-    out, _ = copy
-    folder = StageFolder(out, "refine")
+@pytest.mark.parametrize("began", ["a run", "nothing"])
+def test_a_shard_that_is_being_made_keeps_other_runs_out(copy, monkeypatch, began):
+    """Regression: with Ray, a second run began while workers of the first still wrote."""
+    folder = StageFolder(copy[0], "refine")
     monkeypatch.setattr(folder_lock, "WAIT_S", 0.05)
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    with folder.lock() as writers:
-        worker = context.Process(target=_holds, args=(writers, there))
-        worker.start()
-        assert here.poll(60) and here.recv() == "holds"
+    with folder.lock() as lock:
+        # pickled, as for a process of this machine or of another one
+        writers = pickle.loads(pickle.dumps(lock.writers))
     with (
+        writers.shared(),
         pytest.raises(InputError, match="processes of a run that has ended still write here"),
         folder.lock(),
     ):
         pass
-    here.send("end")
-    worker.join(60)
-    with folder.lock():
-        pass
+    if began == "a run":
+        with folder.lock():
+            pass
+        with pytest.raises(InputError, match="the run of this worker has ended"), writers.shared():
+            pass
+    else:
+        with writers.shared(), writers.shared():  # two workers at a time
+            pass
 
 
-def _holds(writers: folder_lock.Writers, pipe) -> None:
-    assert writers.fd > 2
-    pipe.send("holds")
-    pipe.recv()
+def test_a_ray_worker_of_a_killed_run_makes_nothing_more(copy):
+    """Its next shard, once another run has begun on the folder."""
+    out, config = copy
+    job = Job("refine", out, out, config)
+    with job.folder.lock() as killed:
+        worker = RayWorker(job, killed.writers)
+        assert worker({"index": 0})["error"] == ""
+    job.folder.drop(0)
+    with job.folder.lock() as lock:
+        told = worker({"index": 0})
+        assert told["done"] == "" and told["error"].endswith("the run of this worker has ended")
+        assert not job.folder.shard(0).exists()
+        assert RayWorker(job, lock.writers)({"index": 0})["error"] == ""
+        lock.settle()
+        assert "has ended" in RayWorker(job, lock.writers)({"index": 1})["error"]
 
 
 def test_an_unknown_engine_is_refused(whole):

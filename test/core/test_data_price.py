@@ -6,10 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 from data_rig import aura
 from mllm_double import USAGE, light_run, light_video, settings
 
+from aura_core.bench.data_times import measure
+from aura_core.cli.data import app
 from aura_core.data.engine import run, write_sources
+from aura_core.data.erring import Errors
+from aura_core.data.expected_checks import checks_of_a_time
 from aura_core.data.prepare import find_sources
 from aura_core.data.pricing import (
     STAGES,
@@ -156,3 +161,57 @@ def test_the_clips_of_a_run_are_enough(tmp_path: Path):
     assert told.returncode == 0 and "2 clips, 32 s" in told.stdout, told
     none = aura("price")
     assert none.returncode == 1 and "--in" in none.stderr
+
+
+# ---- the checks that put times right -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("repair_s", "off", "standing", "real_time"),
+    [
+        (2, 0.0, 2.0, 1.0),  # the second itself and the one before; the second itself
+        (0, 0.0, 2.0, 1.0),
+        # early: it and the next one. Late by one: it, the next and the two before, or, where it is
+        # still in view, three before.
+        (2, 1.0, (2 + 4) / 2, (2 + (3 + 1) / 2) / 2),
+        (2, 0.3, 0.7 * 2 + 0.3 * 3, 0.7 + 0.3 * 2),
+        # a wrong time rejects the question: at once, or after the second before
+        (0, 1.0, (1 + (1 + 2) / 2) / 2, 1.0),
+    ],
+)
+def test_the_checks_of_a_time_by_hand(repair_s, off, standing, real_time):
+    assert checks_of_a_time(True, repair_s, off) == pytest.approx(standing)
+    assert checks_of_a_time(False, repair_s, off) == pytest.approx(real_time)
+
+
+@pytest.mark.parametrize("off", [0.0, 0.3, 0.8])
+def test_the_checks_of_a_time_are_those_that_the_simulated_author_counts(off):
+    """Regression: the estimate took two for each time, however many were needed to repair it.
+
+    A time takes 1 to 6 checks, so the mean of n times has a standard error of at most 2.5 / sqrt(n)
+    (half the range); four of them are allowed, and nothing where no time is off.
+    """
+    figures = measure(60, 120, Errors(off=off), lambda: None)
+    counted, expected = figures["all"]["checks_per_time"], figures["expected_checks_per_time"]
+    times = sum(row["answers"] * row["written"] for row in figures["rows"])
+    assert times > 300
+    error = 4 * 2.5 / times**0.5 if off else 0.0
+    assert counted[1] == pytest.approx(expected[1], abs=error)
+    assert expected[1] == 2.0 or expected[1] > 2.2
+
+
+def test_only_the_larger_figure_counts_the_repair():
+    def asked(repair_s: int, off: float) -> tuple[float, float]:
+        config = DataConfig(synthesize=SynthesizeConfig(repair_s=repair_s))
+        found = estimate([Length(120, 640, 360)], config, Prompts.load(), 4, off)
+        return found.low["synthesize"].requests, found.high["synthesize"].requests
+
+    (low, without), (same, with_) = asked(2, 0.0), asked(2, 0.3)
+    assert low == same
+    # by hand: 20 scenes, 3 real-time questions with 0.3 more each, 1 + 4 answers with 0.3 more each
+    assert with_ - without == pytest.approx(20 * (3 * 0.3 + 5 * 0.3))
+
+
+def test_the_command_takes_the_simulated_authors_share():
+    options = {p.name: p.default for p in typer.main.get_command(app).commands["price"].params}
+    assert options["off"] == Errors.off

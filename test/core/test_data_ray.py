@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 from data_rig import REPOSITORY, shards, small_run
@@ -43,3 +46,28 @@ def test_ray_writes_what_the_local_engine_writes(tmp_path, monkeypatch):
             run(Job("synthesize", out, tmp_path / "more", config), engine="ray")
     finally:
         ray.shutdown()
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_gone_on_with_while_its_workers_may_still_live(tmp_path):
+    """Regression: workers of Ray held no lock, so the next run cleaned up while they wrote."""
+    pytest.importorskip("ray")
+    small_run(tmp_path / "local", range(1000, 1006), 60)
+    (tmp_path / "data.yaml").write_text("shard_size: 1\n")
+    out = tmp_path / "ray"
+    command = [sys.executable, "-m", "aura_core.cli", "data", "all", "--source", "sim"]
+    command += ["--seeds", "1000:1006", "--seconds", "60", "--engine", "ray", "--processes", "2"]
+    command += ["--config", str(tmp_path / "data.yaml"), "--out", str(out), "--quiet"]
+    paths = os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])
+    environment = os.environ | {"PYTHONPATH": paths}
+    killed = subprocess.Popen(command, env=environment, start_new_session=True)
+    end = time.monotonic() + 240
+    while not any((out / "prepare").glob("*.done")) and time.monotonic() < end:
+        assert killed.poll() is None
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    assert shards(out) == shards(tmp_path / "local")
+    assert not list(out.rglob("*.part-*"))

@@ -93,6 +93,30 @@ def test_the_page_has_no_inline_script_and_may_load_nothing_from_elsewhere(serve
     assert ask(server, "review.jsonl")[0] == ask(server, "..%2fserver.py")[0] == 404
 
 
+def declarations(css: str) -> set[tuple[str, str]]:
+    """Each selector with each of its declarations."""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.S)
+    return {
+        (selector.strip(), " ".join(declared.split()))
+        for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", css)
+        for selector in selectors.split(",")
+        for declared in body.split(";")
+        if declared.strip()
+    }
+
+
+def test_the_page_repeats_no_style_of_the_console(server):
+    """Regression: its light colours were a copy, which a change there would not reach."""
+    own, console = (declarations(ask(server, n)[2].decode()) for n in ("review.css", "base.css"))
+    assert own and console and not own & console
+    assert not [d for _, d in own if d.startswith("--")], "colours are the console's"
+    used = {name for _, d in own for name in re.findall(r"var\((--[\w-]+)\)", d)}
+    assert used and used <= {d.partition(":")[0] for _, d in console}
+    classes = set(re.findall(r'class="([^"]+)"', ask(server, "")[2].decode()))
+    known = {name for s, _ in own | console for name in re.findall(r"\.([\w-]+)", s)}
+    assert {name for group in classes for name in group.split()} <= known
+
+
 def test_a_sample_is_shown_with_the_frames_of_its_answers(server, run):
     lines = list(lines_of(str(run)))
     overview = ask(server, "api/samples")[2]
@@ -172,8 +196,36 @@ def test_another_address_needs_a_token_and_tls_is_refused_in_words(run):
 
 def test_a_taken_port_is_told_on_one_line(server, run):
     port = int(re.search(r":(\d+)/", server.url)[1])
-    with pytest.raises(InputError, match=f"port {port}.*choose another port"):
+    told = (
+        f"port {port} of 127.0.0.1 cannot be used: Address already in use; does another review run"
+    )
+    with pytest.raises(InputError, match=told):
         ReviewServer(Desk(str(run)), ConsoleConfig(port=port)).start()
+
+
+def is_closed(connection: socket.socket, timeout_s: float) -> bool:
+    connection.settimeout(timeout_s)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_connections_that_ask_for_nothing_keep_nobody_out(run):
+    """Regression: they were accepted without a bound, and stayed."""
+    server = serving(run, max_clients=2)
+    try:
+        port = int(re.search(r":(\d+)/", server.url)[1])
+        made = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+        assert all(is_closed(one, 10.0) for one in made[:32])
+        assert not any(is_closed(one, 0.1) for one in made[-4:])
+        assert ask(server, "api/samples")[0] == 200
+        for one in made:
+            one.close()
+    finally:
+        server.stop()
 
 
 def test_decisions_are_kept_and_the_last_one_counts(server, run):
@@ -207,7 +259,7 @@ def test_rejected_samples_are_not_trained_on(run):
     left = reject(run, 0, 3)
     shards = Shards(str(run))
     assert [r.id for r in shards] == left == [line.sample.id for line in lines_of(str(run))]
-    assert shards.rejected == 2 and shards.digest != whole.digest
+    assert shards.rejected == {"no reason given": 2} and shards.digest != whole.digest
     for pattern in ("shard-*.jsonl", "*.jsonl"):  # the decisions are no shard
         assert [r.id for r in Shards(str(run / "verify" / pattern))] == left
     assert StageFolder(run, "verify").all_done(), "the stage is as it was"

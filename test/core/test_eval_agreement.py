@@ -14,9 +14,30 @@ from aura_core.evaluation.agreement import COMPARISONS
 from aura_core.evaluation.agreement.base import Compared, Hashed, Table
 from aura_core.evaluation.tasks import TASKS
 
-SCRIPT = """
-def calculate_text_quality_score(said, truth, method):
-    return float(said.strip()[:1].lower() == truth.lower(){extra})
+SCRIPT = r"""
+import json
+import re
+
+def normalize_answer(text):
+    found = re.search(r"\b[ABCD]\b", text.strip().upper())
+    return found[0] if found else text.strip().upper()
+
+def calculate_proactive_accuracy(data):
+    points = [p for e in data for q in e["questions"] for p in q["test_info"]]
+    right = sum(("YES" if p["type"] else "NO") in p["response"].upper() for p in points)
+    return 100 * right / len(points), right, len(points)
+
+def calculate_accuracy(path):
+    with open(path) as file:
+        data = json.load(file)
+    if "test_info" in data[0]["questions"][0]:
+        return calculate_proactive_accuracy(data)
+    pairs = [p for e in data for p in zip(e["questions"], e["model_predictions"])]
+    pairs = [(q["answer"], p["model_prediction"]) for q, p in pairs]
+    right = sum(normalize_answer(a) == normalize_answer(b){extra} for a, b in pairs)
+    return 100 * right / len(pairs), right, len(pairs)
+
+raise RuntimeError("this script runs when it is imported")
 """
 
 
@@ -29,8 +50,7 @@ def aura(*args: object) -> int:
 @pytest.fixture
 def checkout(tmp_path):
     def write(extra: str = ""):
-        path = tmp_path / "src/utils/overall_score.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = tmp_path / "evaluate_results.py"
         path.write_text(SCRIPT.replace("{extra}", extra))
         return tmp_path
 
@@ -42,20 +62,27 @@ def test_a_script_that_agrees(checkout, tmp_path, capsys):
     args = ("--authors", checkout(), "--items", 20, "--seeds", "0:2", "--json", out)
     assert aura("eval", "agree", "streamgaze", *args) == 0
     assert "streamgaze: 2 seeds of 20 items; equal: to 1e-9" in capsys.readouterr().out
-    (row,) = json.loads(out.read_text())["rows"]
-    assert (row["n"], row["equal"], row["first"]) == (40, 40, "")
+    rows = json.loads(out.read_text())["rows"]
+    found = {r["compared"]: (r["n"], r["equal"], r["first"]) for r in rows}
+    entries = 2 * 3 * 20  # seeds, tasks, items
+    assert found["right of an entry"] == found["questions of an entry"] == (entries, entries, "")
+    assert found["figures"] == (8, 8, "")
 
 
 def test_a_script_that_differs_is_an_error_with_the_first_item(checkout, capsys):
-    args = ("--authors", checkout(" and '.' not in said"), "--items", 30, "--seeds", "0:1")
+    args = ("--authors", checkout(" and '.' not in b"), "--items", 30, "--seeds", "0:1")
     assert aura("eval", "agree", "streamgaze", *args) == 1
     told = capsys.readouterr().err
-    assert "differs: question: seed 0, present_drawn/" in told and "theirs 0, ours 1" in told
+    assert "differs: right of an entry: seed 0, ('past_drawn', 'past_drawn-" in told
+    assert "differs: questions" not in told
 
 
 def test_no_checkout(tmp_path, capsys):
     assert aura("eval", "agree", "streamgaze", "--authors", tmp_path) == 1
-    assert "src/utils/overall_score.py is not in it" in capsys.readouterr().err
+    assert "evaluate_results.py is not in it" in capsys.readouterr().err
+    (tmp_path / "evaluate_results.py").write_text("def another(): pass\n")
+    assert aura("eval", "agree", "streamgaze", "--authors", tmp_path) == 1
+    assert "there is no function normalize_answer in it" in capsys.readouterr().err
     assert aura("eval", "agree", "nobench", "--authors", tmp_path) == 1
     assert "benchmark 'nobench': expected one of" in capsys.readouterr().err
 
@@ -80,3 +107,38 @@ def test_the_same_words_get_the_same_verdict():
     assert judge.grade("core", "", "t", "a b") == judge.grade("core", "?", "t", "ab ")
     drawn = {judge.grade("core", "", "t", str(k)).score for k in range(50)}
     assert len(drawn) > 20 and all(0 <= x <= 1 for x in drawn)
+
+
+PORT = """
+import numpy as np
+from ..nowhere import not_needed
+
+def _area_under_line_ratio(points, max_x, max_y, omega, start):
+    steps = [(x * (1 - omega), y) for x, y in sorted(points)]
+    ends = [x for x, _ in steps[1:]] + [max_x]
+    area = start * steps[0][0] + sum((end - x) * y for (x, y), end in zip(steps, ends))
+    return area / (max_x * max_y)
+
+def _stat_metric(examples, omega=0.5):
+    found = []
+    for e in examples:
+        for turn in e["answer"]:
+            first, last = turn["reply_timespan"]
+            points = [(t - first, v) for t, v in turn["judge_scores"].items()]
+            none = {without}
+            found.append(
+                _area_under_line_ratio(points, last - first, 2, omega, 0.5) if points else none
+            )
+    return {"mean_auc": float(np.mean(found))}
+"""
+
+
+@pytest.mark.parametrize(("without", "code"), [("0.25", 0), ("0.0", 1)])
+def test_a_port_whose_other_imports_are_not_there(tmp_path, capsys, without, code):
+    """ProactiveVideoQA; a span without a reply has the area of the quality at its begin."""
+    path = tmp_path / "vlmeval/dataset/proactive_videoqa.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(PORT.replace("{without}", without))
+    args = ("--authors", tmp_path, "--items", 30, "--seeds", "0:1")
+    assert aura("eval", "agree", "proactivevideoqa", *args) == code
+    assert ("differs: area of an answer: seed 0, q" in capsys.readouterr().err) == bool(code)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+import typer
 
+from aura_core.cli import main
+from aura_core.cli.eval import app as eval_app
 from aura_core.evaluation.paired import FIGURES, compare
 from aura_core.evaluation.scoring import Said, score
 from aura_core.evaluation.sim import event_f1, figures
@@ -74,3 +77,24 @@ def test_every_tally_ends_with_its_number_of_samples(episodes) -> None:
     for name, figure in FIGURES.items():
         rows = [figure.tally(s) for s in whole]
         assert all(row[-1] >= 0 for row in rows) and sum(row[-1] for row in rows) > 0, name
+
+
+@pytest.mark.parametrize("name", ["seeds", "seconds", "camera", "json_out"])
+def test_options_of_episodes_are_the_same_in_each_command(name: str) -> None:
+    """Figures of two commands are only compared when both play the same episodes."""
+    commands = typer.main.get_command(eval_app).commands
+    told = [
+        (p.opts, p.help, p.default)
+        for command in ("sim", "watches", "paired")
+        for p in commands[command].params
+        if p.name == name
+    ]
+    assert len(told) == 3 and told[0] == told[1] == told[2]
+
+
+@pytest.mark.parametrize("command", [["sim"], ["watches"], ["paired", "a", "b"], ["memory"]])
+def test_an_unknown_camera_is_refused_before_a_model_is_loaded(command, capsys) -> None:
+    with pytest.raises(SystemExit) as e:
+        main(["eval", *command, "--camera", "real"])
+    assert e.value.code == 1
+    assert "--camera must be one of drawn, ideal, not 'real'" in capsys.readouterr().err

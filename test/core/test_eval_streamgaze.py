@@ -56,11 +56,36 @@ def test_scores(data):
         "streamgaze",
         items,
         rig.said(first.id, (7, "a. a cup")),
-        rig.said(again.id, (7, "It is A")),
+        rig.said(again.id, (7, "It is B")),
         Prediction(alert.id, (Spoken(6, "a plate!", "0"),), 12),
     )
     assert f["past_recall"] == f["past"] == (0.5, 2) and f["proactive"] == (1.0, 2)
     assert f["mean of tasks"] == (0.75, 4)
+
+
+@pytest.mark.parametrize(
+    ("reply", "letter"),
+    [
+        ("A", "A"),
+        (" b. a pan", "B"),
+        ("It is (C)", "C"),
+        ("The answer: D.", "D"),
+        ("I see a cup, so B", "A"),  # the article stands alone, and comes first
+        ("AB", "AB"),
+        ("", ""),
+    ],
+)
+def test_the_first_letter_that_stands_alone_is_the_choice(reply, letter):
+    """As the authors' `evaluate_results.py`, which makes their tables."""
+    assert streamgaze.chosen(reply) == letter
+
+
+@pytest.mark.parametrize(("reply", "value"), [("yes, it is", 0.5), ("no", 0.5), ("maybe", 0.0)])
+def test_yes_and_no_count_in_any_case(data, reply, value):
+    """Regression: a small letter was wrong, as in OVO-Bench."""
+    *_, alert = items_of("streamgaze", data)
+    said = Prediction(alert.id, tuple(Spoken(t, reply, "0", True) for t in (5, 9)), 12)
+    assert figures("streamgaze", [alert], said)["proactive_alert"] == (value, 2)
 
 
 def test_the_authors_files(data, tmp_path):

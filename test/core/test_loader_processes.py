@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mllm_double import light_video
 
 pytest.importorskip("torch")
 
@@ -25,7 +26,7 @@ class Slow(Dataset):
     def __len__(self):
         return 100
     def __getitem__(self, index):
-        print("worker", os.getpid(), flush=True)
+        os.write(1, f"worker {os.getpid()}\\n".encode())  # a line in one piece
         time.sleep(600)
 
 next(iter(loader(Slow(), range(100), 2)))
@@ -60,3 +61,39 @@ def _alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+# What is left of a video that was read is freed only by the collection of garbage.
+DECODED = """
+import gc, sys
+from torch.utils.data import Dataset
+from aura_core.sources import open_source
+from aura_core.training.finetune.dataset import loader
+
+gc.disable()
+with open_source(sys.argv[1]) as source:
+    next(iter(source))
+
+class Collecting(Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, index):
+        gc.collect()
+        return index
+
+print(sorted(loader(Collecting(), range(4), 2)))
+"""
+
+
+def test_workers_do_not_wait_for_the_threads_of_a_decoder_that_they_inherit(tmp_path):
+    """Regression: a worker that collected garbage freed the decoder of a video that its parent had
+    read, and waited for ever for threads that are only in the parent."""
+    clip = light_video(tmp_path / "a.mp4")
+    done = subprocess.run(
+        [sys.executable, "-c", DECODED, str(clip)],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        timeout=120,
+    )
+    assert done.returncode == 0 and done.stdout == "[0, 1, 2, 3]\n", done.stderr

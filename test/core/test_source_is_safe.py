@@ -27,10 +27,7 @@ NEVER = {
 }
 METHODS = {"bind", "serve_forever"}  # of a socket or a server
 # Web sites of aiohttp are made from a socket that is bound already, so `bind` is seen here too.
-LISTENS = {
-    "aura_core/console/server.py": ".bind()",
-    "aura_core/data/review/server.py": "socket.create_server",
-}
+LISTENS = {"aura_core/console/listening.py": ".bind()"}
 # keyword, and the value that it must not have
 ARGUMENTS = (("shell", True), ("trust_remote_code", True), ("allow_pickle", True))
 ARGUMENTS += (("weights_only", False), ("use_safetensors", False))

@@ -17,7 +17,7 @@ import tuning_rig  # noqa: E402
 
 from aura_core.errors import ConfigError  # noqa: E402
 from aura_core.training.finetune.batches import share, steps_of  # noqa: E402
-from aura_core.training.finetune.dataset import Order  # noqa: E402
+from aura_core.training.finetune.order import Order, at_random  # noqa: E402
 from aura_core.training.finetune.settings import BatchSettings, ScheduleSettings  # noqa: E402
 from aura_core.training.finetune.trainer import Trainer  # noqa: E402
 
@@ -82,16 +82,16 @@ def test_every_process_uses_its_samples_in_the_steps_of_an_epoch():
     def tokens(entry: int) -> int:
         return lengths[entry % 41]
 
-    needed = []
+    needed, arrange = [], at_random(41, 7)
     for rank in range(3):
-        order, rows, used = iter(Order(41, 7, 0, rank, 3)), 1, 0  # 13 samples are an epoch
+        order, rows, used = iter(Order(41, arrange, 0, rank, 3)), 1, 0  # 13 samples are an epoch
         for _ in range(2 * 13):
-            n = lengths[next(order)]
+            n = tokens(next(order))
             rows, used = (rows + 1, n) if used + n > 900 else (rows, used + n)
         needed.append(rows)
-    assert steps_of(2.0, 41, tokens, batch, 7, 3) == max(needed)
+    assert steps_of(2.0, 41, tokens, batch, arrange, 3) == max(needed)
     assert len(set(needed)) > 1  # otherwise the largest would not matter
-    assert steps_of(2.0, 41, tokens, BatchSettings(samples=6), 7, 3) == 13
+    assert steps_of(2.0, 41, tokens, BatchSettings(samples=6), arrange, 3) == 13
 
 
 def test_a_run_by_epochs_is_resumed_and_its_rate_is_that_of_its_steps(base, shards, tmp_path):

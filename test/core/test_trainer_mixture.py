@@ -21,10 +21,11 @@ from aura_core.config import ModelConfig  # noqa: E402
 from aura_core.data.exchange.importing import ImportConfig, import_files  # noqa: E402
 from aura_core.data.settings import DataConfig  # noqa: E402
 from aura_core.errors import ConfigError, InputError  # noqa: E402
-from aura_core.training.finetune.dataset import MixedOrder, build  # noqa: E402
+from aura_core.training.finetune.dataset import build  # noqa: E402
 from aura_core.training.finetune.mixture import Mixture  # noqa: E402
 from aura_core.training.finetune.offline import OfflineRecord, length  # noqa: E402
 from aura_core.training.finetune.opening import arguments, open_for_training  # noqa: E402
+from aura_core.training.finetune.order import Order, at_random  # noqa: E402
 from aura_core.training.finetune.packing import row_of  # noqa: E402
 from aura_core.training.finetune.settings import LoraSettings  # noqa: E402
 from aura_core.training.finetune.shards import Shards  # noqa: E402
@@ -176,7 +177,7 @@ def sources(tmp_path: Path, *sizes: int) -> list[Shards]:
 
 
 def places(mixture: Mixture, entries: int, skip: int = 0) -> list[tuple[int, int]]:
-    order = MixedOrder(len(mixture), 3, skip)
+    order = Order(len(mixture), at_random(len(mixture), 3), skip)
     return [mixture.place(i) for i in islice(order, entries)]
 
 
@@ -212,7 +213,10 @@ def test_two_processes_share_a_mixture(tmp_path):
     one, two = sources(tmp_path, 5, 4)
     mixture = Mixture([(one, 1.0), (two, 0.75)], seed=1)  # 8 entries
     found = [
-        [mixture.place(i) for i in islice(MixedOrder(len(mixture), 3, 0, rank, 2), 12)]
+        [
+            mixture.place(i)
+            for i in islice(Order(len(mixture), at_random(len(mixture), 3), 0, rank, 2), 12)
+        ]
         for rank in (0, 1)
     ]
     assert Counter(p for part in found for p in part if p[0] == 0) == {(0, i): 3 for i in range(5)}

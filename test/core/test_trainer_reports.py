@@ -20,6 +20,7 @@ from accelerate.state import AcceleratorState  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from aura_core.cli import app, output  # noqa: E402
+from aura_core.data.reviews import Decision, decide, sha256_of_line  # noqa: E402
 from aura_core.errors import ConfigError  # noqa: E402
 from aura_core.training.finetune import memory  # noqa: E402
 from aura_core.training.finetune.reports import Board, Log, numbers  # noqa: E402
@@ -147,6 +148,35 @@ def test_the_command_says_the_memory_first_and_the_peak_last(base, shards, tmp_p
     )
     assert re.search(r"step 1/2: loss [\d.]+, lr 1.00e-03, [\d,]+ tokens/s, epoch", middle[0])
     assert middle[-1].startswith("step 2/2: ") and re.search(r"peak \d+\.\d{3} GB$", last)
+
+
+def test_samples_that_a_review_rejected_are_told_with_the_reasons(base, tmp_path):
+    """Regression: they were counted, and nobody was told."""
+    tuning_rig.write_shards(tmp_path / "data", range(30, 40), chunks=4)
+    shards = str(tmp_path / "data" / "shard-*.jsonl")
+    lines = lines_of_shards(tmp_path / "data")
+    reasons = [("person", "wrong colour"), ("person", "wrong colour"), ("duplicates", "like a")]
+    chosen = zip(lines, [*reasons, ("person", "")], strict=False)
+    decide(
+        tmp_path / "data",
+        [Decision(json.loads(r)["id"], sha256_of_line(r), False, *why, 0.0) for r, why in chosen],
+    )
+    shown = told(base, shards, tmp_path, "--eval", shards)
+    words = "4 (2 wrong colour, 1 duplicates, 1 no reason given)"
+    for name in ("data.train", "data.eval"):
+        assert f"{name}: samples left out after a review: {words}\n" in shown
+    assert "left out" not in told_none(base, tmp_path)
+
+
+def lines_of_shards(folder: Path) -> list[bytes]:
+    return [line for p in sorted(folder.glob("shard-*.jsonl")) for line in p.open("rb")]
+
+
+def told_none(base: Path, tmp_path: Path) -> str:
+    AcceleratorState._reset_state(reset_partial_state=True)
+    shards = tuning_rig.write_shards(tmp_path / "clean", range(30, 34), chunks=4)
+    (tmp_path / "more").mkdir()
+    return told(base, shards, tmp_path / "more")
 
 
 def test_model_names_the_checkpoint_over_the_recipe_and_without_one(base, shards, tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 from aura_core.data.exchange.rows import kind_of
 from aura_core.data.offline import Offline
 from aura_core.data.pictures import read_picture
-from aura_core.data.reviews import Decision, Reviews, decide
+from aura_core.data.reviews import PERSON, Decision, Reviews, decide
 from aura_core.data.samples import Line, lines_of
 from aura_core.data.schema import Sample
 from aura_core.data.video import FPS, jpeg, read_clip
@@ -93,7 +93,7 @@ class Desk:
             raise InputError(f"the reason must have at most {MOST_REASON} characters")
         folder = line.shard.path.parent
         made = Decision(
-            line.sample.id, line.sha256, accept, "person", " ".join(reason.split()), self._now()
+            line.sample.id, line.sha256, accept, PERSON, " ".join(reason.split()), self._now()
         )
         with self._lock:
             decide(folder, [made])

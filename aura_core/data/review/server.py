@@ -2,7 +2,8 @@
 
 By default to this machine alone. On another address a page needs the token. No path of a client is
 ever opened: samples and pictures have numbers. What a page sends is JSON of a few hundred bytes,
-and a page of another origin is refused.
+and a page of another origin is refused. Connections that ask for nothing are bounded like those of
+the console.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from importlib import resources
 from typing import Any
 
 from aura_core.console.complaints import Complaints, RequestLog
+from aura_core.console.connections import Connections, accepted
+from aura_core.console.listening import listen, url_of
 from aura_core.console.security import CSP, HEADERS, Gate, token_of
-from aura_core.console.server import File, own_address
+from aura_core.console.server import CONNECTIONS_A_PAGE, ENTER_S, File
 from aura_core.console.settings import ConsoleConfig
 from aura_core.data.review.desk import Desk
 from aura_core.errors import AuraError, ConfigError, InputError, one_line
@@ -41,7 +44,7 @@ class ReviewServer:
 
     Args:
         desk: the samples.
-        config: `host`, `port` and `token`; the others are not used.
+        config: `host`, `port`, `token` and `max_clients`; the others are not used.
 
     Attributes:
         url: the address to open, with the token where one is needed. After `start`.
@@ -59,6 +62,7 @@ class ReviewServer:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._connections: Connections | None = None
 
     def start(self) -> None:
         """Take the address, and serve on a thread of its own. Raises `InputError`."""
@@ -81,18 +85,8 @@ class ReviewServer:
         self._thread = None
 
     def _listen(self) -> socket.socket:
-        host, port = self.config.host.strip("[]"), self.config.port
-        try:
-            listening = socket.create_server(
-                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-            )
-        except (OSError, UnicodeError) as e:
-            raise InputError(
-                f"{host}, port {port}: {one_line(e)}; choose another port (0: any that is free)"
-            ) from e
-        shown = own_address() if host in ("0.0.0.0", "::", "") else host
-        shown = f"[{shown}]" if ":" in shown else shown
-        self.url = f"http://{shown}:{listening.getsockname()[1]}/{self.gate.fragment}"
+        listening = listen(self.config.host, self.config.port, "review")
+        self.url = url_of(listening, self.config.host, self.gate.fragment)
         return listening
 
     # ---- on the server's thread --------------------------------------------------------------
@@ -116,11 +110,14 @@ class ReviewServer:
             app, access_log=None, logger=requests, shutdown_timeout=2.0, handle_signals=False
         )
         await runner.setup()
-        await web.SockSite(runner, listening).start()
+        assert runner.server is not None
+        most = CONNECTIONS_A_PAGE * self.config.max_clients
+        accepting = accepted(runner.server, listening, most, ENTER_S)
         tending = asyncio.create_task(complaints.tend())
-        begun.set()
         try:
-            await self._stopping.wait()
+            async with accepting as self._connections:
+                begun.set()
+                await self._stopping.wait()
         finally:
             tending.cancel()
             await runner.cleanup()
@@ -138,6 +135,8 @@ class ReviewServer:
         """The handler, for requests to one of the server's own names."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            if self._connections is not None:
+                self._connections.asked(request.protocol)
             if refused := self.gate.refuse_host(request.host):
                 return web.Response(status=403, text=f"{refused}\n")
             return await handler(request)

@@ -12,6 +12,7 @@ from aura_core.evaluation.agreement import (
     omnimmi,
     omnipro,
     ovobench,
+    proactivevideoqa,
     streameqa,
     streamgaze,
     streamingbench,
@@ -26,6 +27,6 @@ COMPARISONS: dict[str, Compare] = {
     module.__name__.rpartition(".")[2]: module.compare
     for module in (
         *(streamingbench, ovobench, omnimmi, omniinteract, omnipro),
-        *(fastbench, svcbench, streameqa, streamgaze, omniduplex),
+        *(fastbench, svcbench, streameqa, streamgaze, omniduplex, proactivevideoqa),
     )
 }

@@ -6,6 +6,7 @@ replies that are drawn at random. Nothing of theirs is part of this program.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -23,6 +24,7 @@ from aura_core.evaluation import statistics
 from aura_core.evaluation.judge import Grade
 
 TOLERANCE = 1e-9  # both sides compute in float64
+MISSING = "--authors {}: {} is not in it; is it a checkout of the authors' repository?"
 
 
 @dataclass
@@ -77,10 +79,7 @@ def modules(checkout: Path, folder: str, names: Sequence[str]) -> Iterator[list[
     place = checkout / folder
     for name in names:
         if not (place / Path(*name.split("."))).with_suffix(".py").is_file():
-            raise InputError(
-                f"--authors {checkout}: {folder or '.'}/{name}.py is not in it; is it a checkout of"
-                " the authors' repository?"
-            )
+            raise InputError(MISSING.format(checkout, f"{folder or '.'}/{name}.py"))
     before = set(sys.modules)
     sys.path.insert(0, str(place))
     try:
@@ -95,6 +94,34 @@ def modules(checkout: Path, folder: str, names: Sequence[str]) -> Iterator[list[
             of = getattr(sys.modules[name], "__file__", None) or ""
             if of.startswith(str(checkout)):
                 del sys.modules[name]
+
+
+@contextmanager
+def functions(checkout: Path, file: str, names: Sequence[str], work: Path) -> Iterator[ModuleType]:
+    """Yield some functions of an authors' script as a module, where it cannot be imported: it runs
+    then, or needs what is not installed.
+
+    Their definitions and the imports that they use are written to a file in `work`, and nothing
+    else of the script runs. Raises `InputError` when the checkout has no such script or function.
+    """
+    path = checkout / file
+    if not path.is_file():
+        raise InputError(MISSING.format(checkout, file))
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    wanted = [n for n in body if isinstance(n, ast.FunctionDef) and n.name in names]
+    if absent := [name for name in names if name not in {n.name for n in wanted}]:
+        raise InputError(f"{path}: there is no function {absent[0]} in it; another version of it?")
+    used = {n.id for one in wanted for n in ast.walk(one) if isinstance(n, ast.Name)}
+    kept: list[ast.stmt] = [ast.parse("from __future__ import annotations").body[0]]
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            node.names = [a for a in node.names if (a.asname or a.name.partition(".")[0]) in used]
+            kept += [node] if node.names else []
+    place = work / "authors" / f"{path.stem}.py"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(ast.unparse(ast.Module([*kept, *wanted], [])), encoding="utf-8")
+    with modules(place.parent, "", (path.stem,)) as (module,):
+        yield module
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """StreamGaze (arXiv 2512.01707): questions about what a person looks at, and alerts.
 
 The files are those of the authors (github.com/daeunni/StreamGaze): `past_*`, `present_*` and
-`proactive_*` below `dataset/qa`. Their script of scores is not public. A choice is right by its
-first letter, as their `calculate_text_quality_score`, and a test point of an alert by Yes or No, as
-OVO-Bench, which their benchmark names as its style.
+`proactive_*` below `dataset/qa`. Scores are those of their `evaluate_results.py`: a choice is right
+by the first letter A to D that stands alone, and a test point of an alert where the reply contains
+Yes or No, in any case.
 
 Free-running, an alert is one standing question. What is said by a test point is what counts there:
 Yes if anything was, No if not.
@@ -12,6 +12,7 @@ Yes if anything was, No if not.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from aura_core.evaluation.records import (
     chunk_of,
 )
 from aura_core.evaluation.statistics import Measured, bootstrap_sums
-from aura_core.evaluation.tasks import choices, ovobench
+from aura_core.evaluation.tasks import choices
 from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
@@ -46,6 +47,7 @@ from aura_core.evaluation.tasks.base import (
 from aura_core.types import Kind
 
 PARTS = ("past", "present", "proactive")
+LETTER = re.compile(r"\b[ABCD]\b")
 SEEN = "{question}\nWas that to be seen so far? Reply with Yes or No and nothing else."
 
 
@@ -121,12 +123,12 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         if points := item.truth["points"][q.id]:
             for k, (at_s, truth) in enumerate(points):
                 reply = _by(p, q, at_s)
-                right = ovobench.right("CRR", reply, truth)
+                right = truth.upper() in reply.upper()
                 part = f"{q.id}.{k}"
                 outcomes.append(Outcome(item.id, part, q.group, float(right), reply, truth, at_s))
         else:
             reply = p.answer(q.id)
-            right = reply.strip().lower()[:1] == q.truth.lower()
+            right = chosen(reply) == chosen(q.truth)
             outcomes.append(Outcome(item.id, q.id, q.group, float(right), reply, q.truth, q.at_s))
     tasks = by_group(outcomes)
     figures = {task: share(of) for task, of in tasks.items()}
@@ -137,6 +139,13 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         figures["mean of tasks"] = _mean_of_tasks(outcomes)
     note = unasked_note(predictions)
     return Scores(figures, tuple(outcomes), "no judge: letters and Yes/No are compared", note)
+
+
+def chosen(reply: str) -> str:
+    """Return the first letter A to D that stands alone, or the whole reply in capitals."""
+    plain = reply.strip().upper()
+    found = LETTER.search(plain)
+    return found[0] if found else plain
 
 
 def _by(p: Prediction, q: Question, at_s: float) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from aura_core.errors import ConfigError
-from aura_core.training.finetune.dataset import Example, MixedOrder
+from aura_core.training.finetune.dataset import Example
+from aura_core.training.finetune.order import Arrange, Order
 from aura_core.training.finetune.packing import Row, grouped, pack
 from aura_core.training.finetune.settings import ROWS, BatchSettings
 
@@ -56,7 +57,7 @@ def steps_of(
     size: int,
     tokens_of: Callable[[int], int],
     batch: BatchSettings,
-    seed: int,
+    arrange: Arrange,
     processes: int,
 ) -> int:
     """Return the fewest steps in which every process has used `epochs` times its samples.
@@ -64,12 +65,12 @@ def steps_of(
     Args:
         epochs: passes over all samples; a part of one is rounded up to whole samples.
         size: entries of an epoch.
-        tokens_of: tokens of an entry, by its index in `MixedOrder`.
-        seed: of the order of the samples.
+        tokens_of: tokens of an entry, by its index in `Order`.
+        arrange: the order of the samples.
     """
     most = 0
     for rank in range(processes):
-        order = MixedOrder(size, seed, 0, rank, processes)
+        order = Order(size, arrange, 0, rank, processes)
         count = max(1, round(epochs * order.per_epoch))
         each = share(batch, processes)
         if each is not None:

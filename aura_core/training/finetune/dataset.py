@@ -8,6 +8,7 @@ others (`loss.weighting`).
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,19 +18,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
-from aura_core.config import SamplingConfig
 from aura_core.data.structure import turn_of
 from aura_core.errors import AuraError, InputError
 from aura_core.models.backend import Piece, Seen, Tokens, Video, seen
 from aura_core.models.families import Family
 from aura_core.models.families.base import Pixels
 from aura_core.orphans import end_with
-from aura_core.sources import open_source
 from aura_core.stream.prompt import PromptCodec
-from aura_core.stream.sampling import ChunkSampler
 from aura_core.training.finetune import offline
+from aura_core.training.finetune.clips import ClipReaders, clip_chunks
 from aura_core.training.finetune.mixture import Mixture
 from aura_core.training.finetune.offline import Built, OfflineRecord
 from aura_core.training.finetune.records import Record
@@ -73,16 +72,36 @@ class Example:
 
 
 class Examples(Dataset[Example]):
-    """The records of `shards` as examples, by index."""
+    """The records of `shards` as examples, by index.
 
-    def __init__(self, shards: Shards | Mixture, codec: PromptCodec, family: Family) -> None:
+    Args:
+        clips: how many clips each process keeps open, so that samples of one clip decode the
+            seconds that they share once; 0: each sample opens its clip.
+    """
+
+    def __init__(
+        self, shards: Shards | Mixture, codec: PromptCodec, family: Family, clips: int = 0
+    ) -> None:
         self.shards, self.codec, self.family = shards, codec, family
+        self.readers = ClipReaders(clips) if clips else None
 
     def __len__(self) -> int:
         return len(self.shards)
 
     def __getitem__(self, index: int) -> Example:
-        return build(self.shards[index], self.codec, self.family)
+        record, chunks = self.shards[index], None
+        if self.readers is not None and isinstance(record, Record):
+            chunks = self.readers.chunks(record)
+        return build(record, self.codec, self.family, chunks)
+
+    def close(self) -> None:
+        """Close the clips that this process has open.
+
+        A process that is forked later must not inherit them: their decoders' threads are not in it,
+        and it would wait for them.
+        """
+        if self.readers is not None:
+            self.readers.close()
 
 
 class Ahead(Dataset["Example | AuraError"]):
@@ -119,7 +138,11 @@ def loader(examples: Dataset[Any], order: Iterable[int], workers: int) -> DataLo
     Its processes end when this one has ended, however it ended. PyTorch's own watch is kept only
     while a worker waits for its next index: one that decodes a long clip, or waits to hand over an
     example, would stay.
+
+    Decoders that this process has used and dropped are freed first, and workers free none that they
+    inherit: a decoder waits for its threads then, and these are not in a worker.
     """
+    gc.collect()
     return DataLoader(
         examples,
         batch_size=None,
@@ -137,69 +160,8 @@ def _same(value: Any) -> Any:
 
 
 def _ends_with(parent: int, _worker: int) -> None:
+    gc.freeze()
     end_with(parent)
-
-
-class Order(Sampler[int]):
-    """An endless sampler: each epoch is a new permutation.
-
-    Process `rank` of `world` takes every `world`-th index. The first `skip` indices are left out,
-    so that a resumed run continues where it stopped. Raises InputError if there are fewer samples
-    than processes.
-    """
-
-    def __init__(
-        self, length: int, seed: int, skip: int = 0, rank: int = 0, world: int = 1
-    ) -> None:
-        if length < world:
-            raise InputError(f"{length} samples cannot be shared by {world} processes")
-        self._length, self._seed, self._skip, self._rank, self._world = (
-            length,
-            seed,
-            skip,
-            rank,
-            world,
-        )
-        self.per_epoch = length // world  # each epoch leaves out another remainder
-
-    def __iter__(self) -> Iterator[int]:
-        epoch, first = divmod(self._skip, self.per_epoch)
-        while True:
-            order = np.random.default_rng([self._seed, epoch]).permutation(self._length)
-            mine = order[self._rank : self.per_epoch * self._world : self._world]
-            yield from (int(i) for i in mine[first:])
-            epoch, first = epoch + 1, 0
-
-
-class MixedOrder(Order):
-    """The order of a `Mixture`, whose index also says which epoch it is."""
-
-    def __iter__(self) -> Iterator[int]:
-        for used, index in enumerate(super().__iter__(), self._skip):
-            yield used // self.per_epoch * self._length + index
-
-
-def clip_chunks(record: Record) -> list[Chunk]:
-    """Return the chunks that the record's window shows, from its clip at 2 FPS.
-
-    Of a long video, only the part from the nearest key frame before the window to the window's end
-    is decoded. Raises `InputError` that names the record.
-    """
-    sampling = ChunkSampler(SamplingConfig())
-    try:
-        with open_source(record.clip, fps=2.0, duration_s=float(record.stop)) as source:
-            if source.live:
-                raise InputError(f"{record.clip}: a live source is no clip")
-            if begun := source.begin_at(record.first):
-                sampling.begin_at(begun)
-            closed = [sampling.push(frame) for frame in source]
-    except InputError as e:
-        raise InputError(f"{record.where}: {e}") from e
-    seen = {c.index: c for c in [*closed, sampling.flush()] if c is not None}
-    missing = [i for i in range(record.first, record.stop) if i not in seen]
-    if missing:
-        raise InputError(f"{record.where}: {record.clip} shows nothing in second {missing[0]}")
-    return [seen[i] for i in range(record.first, record.stop)]
 
 
 def build(

@@ -8,6 +8,7 @@ often: they are taken in a random order, and in another one when all were taken.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain
 
@@ -40,6 +41,7 @@ class Mixture:
     Attributes:
         counts: entries of each source in an epoch.
         digest: hash of all records and weights.
+        rejected: records of all sources by why a review rejected them.
     """
 
     def __init__(self, sources: Sequence[tuple[Shards, float]], seed: int) -> None:
@@ -48,6 +50,7 @@ class Mixture:
         self.counts = [max(1, round(weight * len(shards))) for shards, weight in sources]
         self._ends = list(accumulate(self.counts))
         told = [(shards.digest, weight) for shards, weight in sources]
+        self.rejected = sum((shards.rejected for shards in self._sources), Counter[str]())
         self.digest = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}  # by source and turn
 
@@ -71,6 +74,11 @@ class Mixture:
             return values[firsts[source] + record]
 
         return of
+
+    def window_of(self, index: int) -> tuple[str, int]:
+        """See `Shards.window_of`."""
+        source, record = self.place(index)
+        return self._sources[source].window_of(record)
 
     def place(self, index: int) -> tuple[int, int]:
         """Return the source of an entry, and the index of its record there."""

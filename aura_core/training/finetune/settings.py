@@ -16,6 +16,7 @@ from aura_core.sim.world import FIRST_TEST_SEED
 from aura_core.training import LOSSES
 
 STEPS, ROWS = 1000, 1  # where neither epochs nor samples say it
+RUNS = 16
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,20 @@ class DataSettings(Settings, section="data"):
     )
     eval_samples: int = setting(64, "most held-out samples that are taken, the first ones", low=1)
     workers: int = setting(2, "processes that decode and tokenise ahead", low=0)
+    run: int | None = setting(
+        None,
+        "samples of one clip, in the order of time, that one process reads, so that the seconds"
+        " that they share are decoded once (`finetune/order.py`)",
+        low=1,
+        null="all samples come in any order",
+    )
+    runs_at_once: int | None = setting(
+        None,
+        "with run: runs that are mixed, on all processes together; a multiple of the processes that"
+        " decode",
+        low=1,
+        null=f"{RUNS}",
+    )
     mix: Mapping[str, MixSettings] = named(
         MixSettings, "further samples to train on, such as offline ones, by a name"
     )

@@ -10,6 +10,8 @@ rejected are left out (`aura_core.data.reviews`).
 from __future__ import annotations
 
 import hashlib
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -34,10 +36,11 @@ class Shards:
 
     def __init__(self, source: str, once: bool = False) -> None:
         self._lines: list[tuple[Path, int, int]] = []  # file, line number, offset in bytes
+        self._windows: list[tuple[str, int]] = []  # of each line: clip, and first second
         self._supervision = Supervision(once)
         content = hashlib.sha256()
         clips: dict[str, str] = {}  # by clip: the first record that needs it
-        self.rejected = 0  # records that a review rejected
+        self.rejected: Counter[str] = Counter()  # records by why a review rejected them
         found = shards_of(source)
         self._media = {s.path.parent: s.media for s in found}
         reviews = {folder: Reviews.read(folder) for folder in self._media}
@@ -46,14 +49,16 @@ class Shards:
             for number, line in enumerate(read_lines(path), start=1):
                 if line.strip():
                     record = parse(line, path, number, self._media[path.parent])
-                    if reviews[path.parent].rejects(record.id, line):
-                        self.rejected += 1
+                    rejection = reviews[path.parent].rejection(record.id, line)
+                    if rejection is not None:
+                        self.rejected[rejection.why] += 1
                     else:
                         content.update(line.strip())
                         for clip in record.clips:
                             clips.setdefault(clip, record.where)
                         self._supervision.add(len(self._lines), record)
                         self._lines.append((path, number, offset))
+                        self._windows.append(_window(record))
                 offset += len(line)
         self._chosen = self._supervision.chosen(len(self._lines))
         if len(self._chosen) < len(self._lines):
@@ -64,7 +69,7 @@ class Shards:
             if found:
                 what = "there is no record in it"
             if self.rejected:
-                what = f"a review rejected all {self.rejected} records"
+                what = f"a review rejected all {self.rejected.total()} records"
             raise InputError(
                 f"{source}: {what}; expected a run of `aura data`, or JSON lines, one sample each"
             )
@@ -77,8 +82,16 @@ class Shards:
         """Return what gives the value of an entry of any epoch, see `Mixture.by_entry`."""
         return lambda index: values[index % len(values)]
 
+    def window_of(self, index: int) -> tuple[str, int]:
+        """Return the clip of an entry of any epoch, and the first second that it shows.
+
+        An offline sample has a clip to itself.
+        """
+        return self._windows[self._chosen[index % len(self)]]
+
     def __getitem__(self, index: int) -> Record | OfflineRecord:
-        path, number, offset = self._lines[self._chosen[index]]
+        """Return the record of an entry of any epoch. Raises `InputError`."""
+        path, number, offset = self._lines[self._chosen[index % len(self)]]
         try:
             with path.open("rb") as file:
                 file.seek(offset)
@@ -89,6 +102,12 @@ class Shards:
 
     def __iter__(self) -> Iterator[Record | OfflineRecord]:
         return (self[i] for i in range(len(self)))
+
+
+def _window(record: Record | OfflineRecord) -> tuple[str, int]:
+    if isinstance(record, OfflineRecord):
+        return record.where, 0
+    return sys.intern(record.clip), record.first
 
 
 def _all_there(source: str, clips: dict[str, str]) -> None:

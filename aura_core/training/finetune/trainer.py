@@ -30,14 +30,13 @@ from aura_core.training.finetune.checks import check
 from aura_core.training.finetune.dataset import (
     Ahead,
     Examples,
-    MixedOrder,
-    Order,
     loader,
     raised,
 )
 from aura_core.training.finetune.held_out import free_running, teacher_forced
-from aura_core.training.finetune.mixture import Mixture, open_data
+from aura_core.training.finetune.mixture import open_data
 from aura_core.training.finetune.opening import Opened, arguments, open_for_training
+from aura_core.training.finetune.order import Order, arranged, clips_of
 from aura_core.training.finetune.packing import Row, pack
 from aura_core.training.finetune.reports import Line, Log, Told
 from aura_core.training.finetune.resume import Steps
@@ -100,6 +99,8 @@ class Trainer:
         schedule: the recipe's, with the number of steps that its epochs need.
         need: the memory and the disk that the run needs.
         main: this is process 0, which writes and tells.
+        rejected: by setting (`data.train` with `data.mix`, and `data.eval`): samples that a review
+            rejected, by why (`reviews.told`).
 
     Raises `ConfigError`, `InputError` and `ModelError`.
     """
@@ -120,6 +121,9 @@ class Trainer:
         self.recipe, self.out = recipe, out
         shards = open_data(recipe.data, recipe.loss != "balanced", recipe.seed)
         held = Shards(recipe.data.eval) if recipe.data.eval else None
+        self.rejected = {"data.train": shards.rejected}
+        if held is not None:
+            self.rejected["data.eval"] = held.rejected
         bf16 = recipe.precision == "bf16"
         self.accelerator = a = Accelerator(
             mixed_precision="bf16" if bf16 else "no",
@@ -139,6 +143,7 @@ class Trainer:
         )
         self.done = self._begin(resume)
         self._each = share(recipe.batch, a.num_processes)
+        arrange = arranged(recipe.data, len(shards), recipe.seed, shards.window_of, a.num_processes)
         self.opened = self._open()
         lengths = check(shards, self.opened, recipe.model, recipe.batch.tokens)
         if held is not None:
@@ -146,16 +151,16 @@ class Trainer:
         steps = recipe.schedule.steps or STEPS
         if epochs := recipe.schedule.epochs:
             size, tokens = len(shards), shards.by_entry(lengths)
-            steps = steps_of(epochs, size, tokens, recipe.batch, recipe.seed, a.num_processes)
+            steps = steps_of(epochs, size, tokens, recipe.batch, arrange, a.num_processes)
         self.schedule = replace(recipe.schedule, steps=steps, epochs=None)
         self.need = self._need()
         self.samples = 0  # number of samples that this process has used
         self.model, self.optimizer = self._prepare()
         if self.done:
             self.samples = self.steps.load(self.done, self.model, self.optimizer.optimizer)
-        self._examples = Examples(shards, self.opened.codec, self.opened.backend.family)
-        order = MixedOrder if isinstance(shards, Mixture) else Order
-        self.order = order(len(shards), recipe.seed, self.samples, a.process_index, a.num_processes)
+        family, clips = self.opened.backend.family, clips_of(recipe.data, a.num_processes)
+        self._examples = Examples(shards, self.opened.codec, family, clips)
+        self.order = Order(len(shards), arrange, self.samples, a.process_index, a.num_processes)
         self._held = held
 
     def run(self, *told: Told) -> Summary:
@@ -266,7 +271,10 @@ class Trainer:
     def _batches(self) -> Iterator[list[Row]]:
         """Yield the rows of each step endlessly, starting where the run stopped."""
         examples = loader(Ahead(self._examples), self.order, self.recipe.data.workers)
-        return batches(raised(examples), self.recipe.batch, self._each)
+        try:
+            yield from batches(raised(examples), self.recipe.batch, self._each)
+        finally:
+            self._examples.close()
 
     def _evaluate(self, step: int) -> None:
         """Log the held-out figures.

@@ -10,6 +10,12 @@ let at = 0;
 let asked = 0; // which call of `show` is the newest
 let urls = []; // of the pictures that are shown
 
+// base.css is dark or light by this, as the system prefers
+const light = window.matchMedia("(prefers-color-scheme: light)");
+const theme = () => { document.documentElement.dataset.theme = light.matches ? "light" : "dark"; };
+light.addEventListener("change", theme);
+theme();
+
 function el(name, properties, ...children) {
   const node = Object.assign(document.createElement(name), properties);
   node.append(...children);
