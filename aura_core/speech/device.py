@@ -58,7 +58,7 @@ class DeviceConfig(Settings, section="audio"):
         low=1.0,
         high=1000.0,
         unset=0.0,
-        null="as little as the device offers, and more after it has stuttered, up to 160 ms",
+        null="as little as the device offers, and more after it has stuttered, up to 120 ms",
     )
     queue_s: float = setting(
         5.0, "sound that may wait unread", unit="s", low=0.1, high=60.0, parameter=None

@@ -2,14 +2,15 @@
 
 A device that holds little answers soon, and stutters where the machine is busy: each stutter is a
 gap in a word, and a jump that an echo canceller has to learn. So it begins with the least it
-offers, and holds twice as much after it has stuttered several times in a short while.
+offers, and holds half as much again after it has stuttered several times in a short while.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-FIRST_S, MOST_S = 0.04, 0.16  # after the first stutters; what is enough for any busy machine here
+FIRST_S, MOST_S = 0.04, 0.12  # after the first stutters; beyond this a user waits too long
+MORE = 1.5
 STUTTERS, WITHIN_S = 3, 10.0  # so many in so long a time ask for more
 
 
@@ -48,6 +49,6 @@ class Steadying:
 
     def more(self, held_s: float) -> float:
         """Choose more than the device holds now, in seconds. Returns the new `latency_s`."""
-        self.latency_s = min(MOST_S, max(FIRST_S, 2 * held_s, 2 * (self.latency_s or 0.0)))
+        self.latency_s = min(MOST_S, max(FIRST_S, MORE * held_s, MORE * (self.latency_s or 0.0)))
         self._at_s.clear()
         return self.latency_s

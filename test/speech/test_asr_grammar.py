@@ -91,6 +91,10 @@ def test_a_grammar_as_an_automaton() -> None:
     for text in ("where is my", "where is my my cat", "hey aura", "hey aura hey aura stop it"):
         assert end_of(small, text) not in small.final
     assert end_of(minimal(grammar), "hey aura stop it") is None
+    both = minimal(grammar, ("hey aura", "hi aura"))
+    assert end_of(both, "hi aura stop it") in both.final
+    for twice in ("hey aura hi aura stop it", "hi aura hey aura stop it"):
+        assert end_of(both, twice) is None
 
 
 def test_the_automaton_has_the_sentences_of_the_grammar_and_no_others() -> None:

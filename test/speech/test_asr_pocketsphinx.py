@@ -24,7 +24,7 @@ from aura_core.speech.asr.pocketsphinx import (
     too_quiet,
 )
 from aura_core.speech.types import Audio
-from aura_core.speech.wake import WakeConfig
+from aura_core.speech.wake import WakeConfig, WakeMode
 
 ROOM = parse(spoken.grammar(), "room")
 
@@ -195,6 +195,19 @@ def test_the_wake_phrase_is_known_without_the_room() -> None:
     """
     pytest.importorskip("pocketsphinx")
     open_recognizer(AsrConfig(), phrases=parse("turn around", "mine"))
+
+
+@pytest.mark.parametrize("mode", WakeMode)
+@pytest.mark.parametrize("voice", ["kal", "en-gb", "rms"])
+def test_the_wake_phrase_may_come_alone_where_it_is_used(mode: WakeMode, voice: str) -> None:
+    pytest.importorskip("pocketsphinx")
+    heard = transcribe(
+        open_recognizer(AsrConfig(), WakeConfig(mode), ROOM), spoken_by("hey aura", voice)
+    )
+    if mode is WakeMode.OFF:
+        assert not heard.in_grammar and heard.text != "hey aura"
+    else:
+        assert (heard.text, heard.called, heard.in_grammar) == ("hey aura", True, True)
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:

@@ -42,9 +42,10 @@ def minimal(grammar: Grammar, before: tuple[str, ...] = ()) -> Automaton:
     """
     builder = _Builder(grammar)
     starts = {builder.rest(template, _END) for template in grammar.templates}
+    plain = tuple(starts)
     for phrase in before:
         words = tuple(Word(word) for word in phrase.split())
-        starts |= {builder.rest(words, start) for start in tuple(starts)}
+        starts |= {builder.rest(words, start) for start in plain}
     start = builder.state(frozenset(starts))
     return Automaton(len(builder.final), start, frozenset(builder.finals()), tuple(builder.arcs))
 

@@ -26,7 +26,7 @@ from aura_core.extras import how_to_install
 from aura_core.speech.asr.automaton import minimal
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.grammar import Grammar
-from aura_core.speech.wake import WakeConfig, WakeRule
+from aura_core.speech.wake import WakeConfig, WakeMode, WakeRule
 from aura_core.words import spoken_words
 
 # standard deviation of the added noise: with exact digital silence, recognition fails
@@ -132,6 +132,8 @@ class PocketSphinx:
         unsaid = self._hurried(segments) or dragged(segments)
         unsaid = unsaid or any(too_quiet([word], levels) for word in levels)
         sure = 0.0 if unsaid else confidence(segments)
+        if phrase and not text.removeprefix(" ".join(spoken_words(self._wake.config.phrase))):
+            called = sure >= self._rejection  # the phrase alone
         return Recognition(text, sure, in_grammar=sure >= self._rejection, called=called)
 
     def _rest(self, text: str) -> list[str]:
@@ -271,6 +273,27 @@ def score(segments: Iterable[Segment]) -> float:
     return mean + min(sum(p for _, _, p in pair) / sum(n for _, n, _ in pair) for pair in pairs)
 
 
+def _alone(
+    phrases: Sequence[tuple[str, ...]], start: int, end: int
+) -> list[tuple[int, int, float] | tuple[int, int, float, str]]:
+    """The arcs of the wake phrase alone: the question may come after a pause.
+
+    Args:
+        phrases: the words of each of its spellings.
+        start, end: states of the decoder's grammar in which sentences begin and end.
+    """
+    arcs: list[tuple[int, int, float] | tuple[int, int, float, str]] = []
+    state = end + len(SOUNDS)
+    for words in phrases:
+        at = start
+        for word in words:
+            state += 1
+            arcs.append((at, state, 1.0, word))
+            at = state
+        arcs.append((at, end, 1.0))
+    return arcs
+
+
 def _unmarked(text: str) -> str:
     return text.replace(MARK, "")
 
@@ -334,6 +357,8 @@ def open_pocketsphinx(
         decoder.add_word(word, phones, True)
         arcs += [(sentences.start, state, SOUND, word), (state, state, AGAIN, word)]
         arcs.append((state, end, 1.0))
+    if wake.mode is not WakeMode.OFF:
+        arcs += _alone(phrases, sentences.start, end)
     model = decoder.create_fsg("questions", sentences.start, end, arcs)
     decoder.add_fsg("questions", model)
     decoder.activate_search("questions")
