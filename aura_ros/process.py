@@ -2,7 +2,7 @@
 
 A node that cannot start or go on prints one clear line and ends the process with exit code 1. One
 that has finished (a camera of a file, at its end) leaves the others running. SIGINT and SIGTERM end
-the process with exit code 0.
+the process with exit code 0, also where it hangs (`leaving.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from aura_core.errors import AuraError, ConfigError
+from aura_ros.leaving import Leaving
 from aura_ros.node import AuraNode
 
 _POLL_S = 0.1  # most time until a signal or the end of a node is noticed
@@ -43,6 +44,7 @@ def run(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    leaving = Leaving() if args is None else None
     argv = sys.argv if args is None else [sys.argv[0], *args]
     try:
         rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
@@ -86,7 +88,8 @@ def run(
     for node in nodes:
         node.destroy_node()
     rclpy.try_shutdown()
-    if args is None:
+    if leaving is not None:
+        leaving.ended()
         _leave(code)
     return code
 
