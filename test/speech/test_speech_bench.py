@@ -271,6 +271,7 @@ def test_false_wakes_are_what_is_sent_and_what_is_taken_for_the_phrase(one_user:
 @voice
 def test_word_errors_of_each_kind_of_question(one_user: None) -> None:
     pytest.importorskip("jiwer")
+    pytest.importorskip("pocketsphinx")
     subject = Subject(
         AsrConfig(),
         parse("\n".join(QUESTIONS), "two"),

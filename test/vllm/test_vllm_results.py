@@ -43,7 +43,7 @@ def test_it_predicts_what_the_model_in_this_process_predicts(made_by: str, tmp_p
     ours = logits.log_softmax(-1)
     body = {"model": "aura", "messages": QUESTION, "max_tokens": 1, "temperature": 0}
     body |= {"logprobs": True, "top_logprobs": 20, "return_tokens_as_token_ids": True}
-    with Vllm(made, tmp_path / "vllm.log") as server:
+    with Vllm(made, tmp_path / "vllm.log", "--max-model-len", "4096") as server:
         status, text = server.post(body)
     assert status == 200, text
     top = json.loads(text)["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
