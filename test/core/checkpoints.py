@@ -74,8 +74,8 @@ def tokenizer(silent: bool, specials: tuple[str, ...] = SPECIALS) -> Any:
     return core
 
 
-def config(family: str, vocab: dict[str, int], layers: int = 3) -> Any:
-    """The family's configuration at small sizes."""
+def config(family: str, vocab: dict[str, int], layers: int = 3, head_dim: int = 16) -> Any:
+    """The family's configuration at small sizes. `head_dim` is of Qwen3-VL alone."""
     import transformers
 
     text: dict[str, Any] = {
@@ -108,9 +108,11 @@ def config(family: str, vocab: dict[str, int], layers: int = 3) -> Any:
     }
     rope: dict[str, Any] = {"rope_type": "default", "rope_theta": 5_000.0}
     if family == "qwen3_vl":
+        half = head_dim // 2  # of it, a half stands for the time, a quarter for each direction
+        section = [half // 2, half // 4, half // 4]
         text |= {
-            "head_dim": 16,
-            "rope_parameters": rope | {"mrope_section": [4, 2, 2], "mrope_interleaved": True},
+            "head_dim": head_dim,
+            "rope_parameters": rope | {"mrope_section": section, "mrope_interleaved": True},
         }
         vision |= {
             "patch_size": 16,
@@ -157,7 +159,13 @@ def float32_steps(values: Any, count: int = 2) -> float:
 
 
 def write(
-    folder: Path, family: str, *, silent: bool = True, seed: int = 0, layers: int = 3
+    folder: Path,
+    family: str,
+    *,
+    silent: bool = True,
+    seed: int = 0,
+    layers: int = 3,
+    head_dim: int = 16,
 ) -> Path:
     """Write a random checkpoint of `family` to `folder`; returns the folder."""
     import torch
@@ -170,7 +178,7 @@ def write(
         if family == "qwen3_vl"
         else "Qwen2_5_VLForConditionalGeneration"
     )
-    model = getattr(transformers, name)(config(family, core.get_vocab(), layers)).float()
+    model = getattr(transformers, name)(config(family, core.get_vocab(), layers, head_dim)).float()
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder, max_shard_size="300KB")
     _publish_config(folder / "config.json", family)
