@@ -7,9 +7,8 @@ second once when they come in the order of time (`order.in_runs`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aura_core.config import SamplingConfig
 from aura_core.errors import InputError
@@ -27,7 +26,7 @@ def clip_chunks(record: Record) -> list[Chunk]:
     Of a long video, only the part from the nearest key frame before the window to the window's end
     is decoded. Raises `InputError` that names the record.
     """
-    with _Reader(record.clip, float(record.stop)) as reader:
+    with closing(_Reader(record.clip, float(record.stop))) as reader:
         return _chunks(reader, record)
 
 
@@ -95,17 +94,6 @@ class _Reader:
         self._frames: Iterator[Frame] | None = None
         self._seen: dict[int, Chunk] = {}
         self.first = self._stop = 0  # chunks from `first` on are kept, those below `_stop` are read
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def goes_on_to(self, first: int) -> bool:
         """Whether a window that begins in this second needs no new beginning."""
