@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket as sockets
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -22,6 +23,17 @@ from aura_core.errors import InputError
 WAIT_S = 20.0
 T = TypeVar("T")
 JSON = dict[str, Any]
+
+
+def is_closed(connection: sockets.socket, timeout_s: float) -> bool:
+    """Whether the other side closes a connection within this time."""
+    connection.settimeout(timeout_s)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
 
 
 class FakeRobot(Robot):

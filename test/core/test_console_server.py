@@ -13,7 +13,7 @@ import aiohttp
 import cv2
 import numpy as np
 import pytest
-from console_rig import FakeRobot, entered, picture, run, seen, serving, socket
+from console_rig import FakeRobot, entered, is_closed, picture, run, seen, serving, socket
 
 from aura_core.console import commands
 from aura_core.console import protocol as p
@@ -506,16 +506,6 @@ def test_pages_that_do_not_enter_are_bounded_and_keep_nobody_out(robot: FakeRobo
 def idle(server: Server, number: int) -> list[sockets.socket]:
     """Connections that send nothing."""
     return [sockets.create_connection(("127.0.0.1", server.port)) for _ in range(number)]
-
-
-def is_closed(connection: sockets.socket, timeout_s: float) -> bool:
-    connection.settimeout(timeout_s)
-    try:
-        return connection.recv(1) == b""
-    except ConnectionResetError:
-        return True
-    except TimeoutError:
-        return False
 
 
 def test_connections_that_ask_for_nothing_keep_nobody_out(robot: FakeRobot) -> None:

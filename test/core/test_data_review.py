@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import cv2
 import numpy as np
 import pytest
+from console_rig import is_closed
 from data_rig import REPOSITORY, small_run
 
 from aura_core.console.settings import ConsoleConfig
@@ -201,16 +202,6 @@ def test_a_taken_port_is_told_on_one_line(server, run):
     )
     with pytest.raises(InputError, match=told):
         ReviewServer(Desk(str(run)), ConsoleConfig(port=port)).start()
-
-
-def is_closed(connection: socket.socket, timeout_s: float) -> bool:
-    connection.settimeout(timeout_s)
-    try:
-        return connection.recv(1) == b""
-    except ConnectionResetError:
-        return True
-    except TimeoutError:
-        return False
 
 
 def test_connections_that_ask_for_nothing_keep_nobody_out(run):
