@@ -105,11 +105,23 @@ class Process:
 
         Returns what was printed.
         """
+        self._wait_for_handlers()
         self._process.send_signal(number)
         code, output = self.wait()
         assert code == 0, f"exit code {code}\n{output}"
         assert not any(word in output for word in ("Traceback", "terminate", "[FATAL]")), output
         return output
+
+    def _wait_for_handlers(self) -> None:
+        """Wait until the node handles SIGTERM, so that it does not end while Python still starts.
+
+        Python itself handles SIGINT alone, and that from its first moment on.
+        """
+        status = Path(f"/proc/{self._process.pid}/status")
+        deadline = time.monotonic() + WAIT_S
+        while self.running and not _catches(status.read_text(), signal.SIGTERM):
+            assert time.monotonic() < deadline, f"{WAIT_S} s passed without a handler of signals"
+            time.sleep(0.02)
 
     def kill(self) -> str:
         """SIGKILL: what a crash and the kernel's out-of-memory killer do. Returns its output."""
@@ -119,6 +131,12 @@ class Process:
     def wait(self) -> tuple[int, str]:
         output, _ = self._process.communicate(timeout=WAIT_S)
         return self._process.returncode, output
+
+
+def _catches(status: str, number: signal.Signals) -> bool:
+    """Whether a process of this /proc/PID/status has a handler of the signal."""
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 class Rig:
@@ -248,14 +266,19 @@ class Rig:
     def ask(self, text: str) -> None:
         self.user.publish(String(data=text))
 
-    def state(self, state: str, detail: str = "", after: int = 0) -> Heartbeat:
+    def state(self, state: str, detail: str = "", after: int = 0, since_ns: int = 0) -> Heartbeat:
         """Wait for a heartbeat with this state and these words in its detail.
 
-        The first `after` heartbeats are ignored.
+        The first `after` heartbeats are ignored, and those whose newest frame is older than
+        `since_ns` of the node's clock: a busy assistant still decides frames of a dead camera.
         """
         return self.until(
             lambda: next(
-                (h for h in self.heartbeats[after:] if h.state == state and detail in h.detail),
+                (
+                    h
+                    for h in self.heartbeats[after:]
+                    if h.state == state and detail in h.detail and to_ns(h.header.stamp) >= since_ns
+                ),
                 None,
             ),
             f"a heartbeat '{state}' with '{detail}'",

@@ -167,14 +167,15 @@ def test_a_camera_that_is_killed_under_load_is_missed_and_comes_back(rigs: Rigs)
     namespace, rig = rigs()
     with Process("assistant_node", namespace, *SCRIPTED, "-p", "stale_after_s:=1.0"):
         for _ in range(2):
-            before = len(rig.heartbeats)
+            begun_ns = time.time_ns()
             with room(namespace) as camera:
-                rig.state("silent", after=before)
+                rig.state("silent", since_ns=begun_ns)
                 answered(rig, "is it there?")
                 camera.kill()
             rig.state("no_frames", after=len(rig.heartbeats))
+        begun_ns = time.time_ns()
         with room(namespace):
-            rig.state("silent", after=len(rig.heartbeats))
+            rig.state("silent", since_ns=begun_ns)
             answered(rig, "is it back?")
     chunks = [h.chunk for h in rig.heartbeats if h.state in DECIDED]
     assert chunks == sorted(chunks)
