@@ -34,6 +34,7 @@ from aura_core.console.robot import Robot, Seen
 from aura_core.console.server import Server, page_files
 from aura_core.console.settings import ConsoleConfig
 from aura_core.errors import InputError, ModelError
+from aura_core.evaluation.statistics import bootstrap
 from aura_core.live.events import Event, Failed, Ready, Stepped
 from aura_core.sim.render import Camera
 from aura_core.sim.world import World
@@ -195,7 +196,7 @@ def step_times(
             steps.append(event.step.decide_ms)
 
     robot.host.listen(listen)
-    found: dict[bool, list[float]] = {False: [], True: []}
+    found: dict[bool, list[list[float]]] = {False: [], True: []}  # by turn
     with serving(robot) as server:
         loaded.wait()
         if isinstance(ready[0], Failed):
@@ -210,19 +211,29 @@ def step_times(
                 pages(server, count, seconds, nice=19)
             else:
                 time.sleep(seconds)
-            found[watched] += steps
-    without, with_pages = (np.percentile(found[w], (50, 95)) for w in (False, True))
+            found[watched].append(list(steps))
+    turns = list(zip(found[False], found[True], strict=True))
+    without, with_pages = (np.percentile(np.concatenate(found[w]), (50, 95)) for w in (False, True))
+    ratio = bootstrap(turns, p95_ratio, len(turns), share=False)
     return {
         "pages": count,
         "decide_p50_ms_without": float(without[0]),
         "decide_p95_ms_without": float(without[1]),
         "decide_p50_ms_with": float(with_pages[0]),
         "decide_p95_ms_with": float(with_pages[1]),
-        "decide_p95_ratio": float(with_pages[1] / without[1]),
-        "steps_without": len(found[False]),
-        "steps_with": len(found[True]),
+        "decide_p95_ratio": ratio.value,
+        "decide_p95_ratio_low": ratio.ci95[0],
+        "decide_p95_ratio_high": ratio.ci95[1],
+        "steps_without": sum(map(len, found[False])),
+        "steps_with": sum(map(len, found[True])),
         "model": ready[0].description,
     }
+
+
+def p95_ratio(turns: Sequence[tuple[list[float], list[float]]]) -> float:
+    """The 95 % quantile of the second lists' times over that of the first ones."""
+    first, second = (np.percentile(np.concatenate(of), 95) for of in zip(*turns, strict=True))
+    return float(second / first)
 
 
 def weight() -> dict[str, float]:

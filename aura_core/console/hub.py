@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 STATUS_S = 1.0  # how often the state is told
 LOOK_S = 0.25  # how often it is looked at whether something went wrong, or is well again
 EARLY = 0.75  # of the time between two pictures: frames do not come evenly
+FEW = 4  # pages: what is sent to more of them slows a decision that is made meanwhile
+GIVE_WAY_S = 0.05  # how long a picture waits for a decision at most
 WAITING = 20_000  # messages that wait for the loop; more means that it hangs
 
 
@@ -68,6 +70,7 @@ class Hub:
         self._live: dict[str, Seen] = {}  # newest frame of each camera
         self._encoded: dict[str, tuple[Seen, bytes]] = {}  # the newest one that was sent
         self._pictures_due: set[str] = set()
+        self._held_s: dict[str, float] = {}  # since when a picture waits for a decision, by camera
         self._encoding: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}  # of frames that come too early to send
         self._tasks: set[asyncio.Task[None]] = set()
@@ -175,7 +178,7 @@ class Hub:
             due, self._pictures_due = self._pictures_due, set()
         for event in events:
             self.broadcast(event)
-        for camera in due - self._encoding:
+        for camera in (due | self._held_s.keys()) - self._encoding:
             self._send_picture(camera)
 
     def _send_picture(self, camera: str) -> None:
@@ -191,6 +194,11 @@ class Hub:
         waits_s = [q.sent_s.get(camera, -1e9) + EARLY / q.fps - now_s for q in pages]
         due = [q for q, wait_s in zip(pages, waits_s, strict=True) if wait_s <= 0]
         later = [wait_s for wait_s in waits_s if wait_s > 0]
+        if len(due) > FEW and (wait_s := self._gives_way_s(camera, now_s)) > 0:
+            due = []
+            later.append(wait_s)
+        else:
+            self._held_s.pop(camera, None)
         if later:  # no frame may come after this one
             self._send_later(camera, min(later))
         if due:
@@ -198,6 +206,17 @@ class Hub:
                 page.sent_s[camera], page.sent[camera] = now_s, seen
             self._encoding.add(camera)
             self._start(self._encode(camera, seen, due))
+
+    def _gives_way_s(self, camera: str, now_s: float) -> float:
+        """How long a picture for many pages still waits for a decision [s].
+
+        The frame that begins a decision is the one that is to be shown, and one Python interpreter
+        does both: to encode it and to send it to twenty pages takes 3 ms, in which the model's
+        thread stands. What is told when the decision has ended lets it go at once.
+        """
+        if not self.robot.deciding():
+            return 0.0
+        return self._held_s.setdefault(camera, now_s) + GIVE_WAY_S - now_s
 
     def _send_later(self, camera: str, wait_s: float) -> None:
         if (timer := self._timers.pop(camera, None)) is not None:

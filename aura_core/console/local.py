@@ -152,10 +152,11 @@ class LocalRobot(Robot):
             self._end_recording()
 
     def _take(self, camera: str, frame: Frame) -> None:
-        """A frame has come. It is shown at once, and offered as `aura run` does."""
-        self.tell(Seen(camera, frame.stamp_ns, frame.image))
+        """A frame has come. It is offered as `aura run` does, and shown: in this order, so that
+        the pages know whether a decision begins with it."""
         if self.host.running and self._model:
             self.host.streams[camera].inbox.offer(frame.stamp_ns, lambda: frame)
+        self.tell(Seen(camera, frame.stamp_ns, frame.image))
 
     def _ask_again(self, camera: str, query: Query) -> None:
         """A question of a bag."""
@@ -262,6 +263,10 @@ class LocalRobot(Robot):
             return ""
         device = getattr(engine.backend, "device", None)
         return str(device) if device is not None else self.config.server.url
+
+    def deciding(self) -> bool:
+        """See `Robot`."""
+        return self.host.deciding
 
     def camera_status(self) -> tuple[p.CameraStatus, ...]:
         """See `Robot`."""

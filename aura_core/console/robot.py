@@ -76,6 +76,11 @@ class Robot:
 
         return end
 
+    def deciding(self) -> bool:
+        """Whether a decision is made in this process now: what is sent to many pages waits for it
+        a moment."""
+        return False
+
     def tell(self, told: Told) -> None:
         """Tell the listeners."""
         for listener in self._listeners:

@@ -325,10 +325,11 @@ class Server:
         """Send what waits, until nothing more comes or the page takes nothing."""
         try:
             while (message := await page.outgoing.next()) is not None:
-                if isinstance(message, bytes):
-                    await asyncio.wait_for(ws.send_bytes(message), SEND_S)
-                else:
-                    await asyncio.wait_for(ws.send_str(message), SEND_S)
+                async with asyncio.timeout(SEND_S):
+                    if isinstance(message, bytes):
+                        await ws.send_bytes(message)
+                    else:
+                        await ws.send_str(message)
         except (ConnectionError, RuntimeError):  # it is gone
             pass
         except TimeoutError:

@@ -116,6 +116,7 @@ class Stream:
         self.watches: tuple[Watch, ...] = ()  # as they were told last
         self.spoke = False  # in the last step
         self.answering = ""  # id of the response that is being generated
+        self.deciding = False  # a step is under way that has said nothing
         self.seen: deque[Chunk] = deque(maxlen=0)  # newest chunks, for another model
         self.memory: AssistantMemory | None = None
         self.deletions = 0  # `AssistantMemory.deletions` that are out of the window
@@ -252,6 +253,13 @@ class Host:
     def running(self) -> bool:
         """Whether the host loads its model or serves its streams."""
         return self._phase in ("loading", "ready")
+
+    @property
+    def deciding(self) -> bool:
+        """Whether a step is under way whose first word has not come, or is about to begin."""
+        return any(
+            s.deciding or (s.inbox.waiting and s.step_began is None) for s in self.streams.values()
+        )
 
     @property
     def inbox(self) -> Inbox:
@@ -646,7 +654,7 @@ class Host:
         self._catch_up(stream)
         if self._stopping.is_set():
             return
-        stream.step_began = time.monotonic()
+        stream.step_began, stream.deciding = time.monotonic(), True
         try:
             taken = stream.inbox.take()
             if taken is not None:
@@ -654,7 +662,7 @@ class Host:
             elif (query := stream.inbox.due()) is not None:
                 self._answer_now(stream, query)
         finally:
-            stream.step_began, stream.answering = None, ""
+            stream.step_began, stream.answering, stream.deciding = None, "", False
             self._tell_watches(stream)
 
     def _heed_deletions(self, stream: Stream) -> None:
@@ -767,7 +775,7 @@ class Host:
 
         def tell(response_id: str, text: str) -> None:
             nonlocal said
-            stream.answering = response_id
+            stream.answering, stream.deciding = response_id, False
             if self._stopping.is_set():
                 stream.engine.cancel()
             if text != said:  # a token may be part of a character, or a space
@@ -783,6 +791,7 @@ class Host:
         if isinstance(result, Lost):
             self._lost(stream, result)
             return
+        stream.deciding = False
         self._models.worked()
         stream.spoke = result.decode_tokens > 0
         missed = stream.missed

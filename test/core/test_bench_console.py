@@ -16,3 +16,8 @@ def test_the_pages_of_the_benchmark_get_frames_and_events() -> None:
 def test_the_quantiles_of_a_part() -> None:
     found = bench._quantiles("x_ms", [1.0, 2.0, 3.0])
     assert found == {"x_ms_p50": 2.0, "x_ms_p95": 2.9, "x_ms_max": 3.0, "x_ms_n": 3}
+
+
+def test_the_ratio_of_steps_is_of_all_turns_together() -> None:
+    turns = [([10.0] * 9, [11.0] * 20), ([20.0] * 11, [11.0, 11.0])]
+    assert bench.p95_ratio(turns) == 11.0 / 20.0

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket as sockets
+import threading
 from collections.abc import Iterator
 from urllib.parse import parse_qs
 
@@ -644,6 +645,57 @@ def test_messages_wait_for_a_loop_that_hangs_within_bounds(robot: FakeRobot) -> 
     for i in range(hub.WAITING + 10):
         one.take(p.Problem("", "x", float(i)))
     assert one.lost == 10
+
+
+@pytest.mark.parametrize(("pages", "waits"), [(20, True), (1, False)])
+def test_a_picture_for_many_pages_waits_for_a_decision(
+    monkeypatch: pytest.MonkeyPatch, pages: int, waits: bool
+) -> None:
+    from aura_core.console import hub
+
+    monkeypatch.setattr(hub, "GIVE_WAY_S", 60.0)
+    robot, deciding = FakeRobot(), threading.Event()
+    deciding.set()
+    monkeypatch.setattr(robot, "deciding", deciding.is_set)
+
+    async def test() -> None:
+        one = hub.Hub(robot)
+        one.open()
+        opened = [hub.Page(cameras=("",), fps=2.0) for _ in range(pages)]
+        one.pages += opened
+        one.take(seen(5, 50))
+        pictures = [asyncio.create_task(next_picture(page)) for page in opened]
+        done, _ = await asyncio.wait(pictures, timeout=0.5)
+        if waits:
+            assert not done
+        deciding.clear()
+        one.take(p.Second("", 1, 50, 1.0, "silent", 0.9))
+        assert len(await asyncio.gather(*pictures)) == pages
+        await one.close("", False, "end")
+
+    async def next_picture(page: hub.Page) -> bytes:
+        while not isinstance(message := await page.outgoing.next(), bytes):
+            assert message is not None
+        return message
+
+    run(test)
+
+
+def test_a_picture_does_not_wait_for_ever_for_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    robot = FakeRobot()
+    monkeypatch.setattr(robot, "deciding", lambda: True)
+
+    async def test() -> None:
+        with serving(robot) as server:
+            async with contextlib.AsyncExitStack() as stack:
+                opened = [await stack.enter_async_context(entered(server)) for _ in range(8)]
+                for page in opened:
+                    assert (await page.do("view", cameras=[""], fps=2))["ok"]
+                robot.tell(seen(5, 50))
+                for page in opened:
+                    assert (await page.picture(p.LIVE))[1] == 0
+
+    run(test)
 
 
 def test_without_aiohttp_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -183,6 +184,30 @@ def test_words_are_reported_while_generated_with_whether_they_were_asked_for(run
         assert words.stamp_ns == step.response.stamp_ns == index * NS + NS // 2
         asked.append(words.asked)
     assert asked == [True, False, True]
+
+
+def test_it_decides_from_the_beginning_of_a_step_to_its_first_word(runs: Make) -> None:
+    backend = GatedBackend({0: "Well."})
+    run = runs(backend).start()
+    during_words: list[bool] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Words):
+            during_words.append(run.host.deciding)
+
+    run.host.listen(listen)
+    assert not run.host.deciding
+    backend.gate.clear()
+    run.second(0)
+    assert backend.encoding.wait(WAIT_S)
+    assert run.host.deciding
+    backend.gate.set()
+    run.steps(1)
+    assert during_words and not any(during_words)
+    end_s = time.monotonic() + WAIT_S
+    while run.host.deciding:  # the step is told before it ends
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
 
 
 def test_questions_survive_the_drop_of_frames(runs: Make) -> None:
