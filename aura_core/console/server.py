@@ -13,10 +13,10 @@ import hashlib
 import logging
 import socket
 import ssl
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 
 from aura_core.console import protocol as p
@@ -25,6 +25,7 @@ from aura_core.console.complaints import Complaints, RequestLog
 from aura_core.console.connections import Connections, accepted
 from aura_core.console.hub import Hub, Page
 from aura_core.console.listening import listen, url_of
+from aura_core.console.loop_thread import LoopThread
 from aura_core.console.robot import Robot
 from aura_core.console.security import CSP, HEADERS, Gate, token_of
 from aura_core.console.settings import ConsoleConfig
@@ -121,23 +122,13 @@ class Server:
         self._connections: Connections | None = None
         # what pages that have not entered yet say first, the oldest page first
         self._entering: dict[asyncio.Task[WSMessage], None] = {}
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
+        self._thread: LoopThread | None = None
 
     def start(self) -> None:
         """Take the address, open the robot, and serve. Raises `InputError`."""
-        begun = threading.Event()
-        failed: list[BaseException] = []
         listening = self._listen()
-        self._thread = threading.Thread(
-            target=self._main, args=(listening, begun, failed), name="console server", daemon=True
-        )
+        self._thread = LoopThread("console server", partial(self._serve, listening))
         self._thread.start()
-        begun.wait()
-        if failed:
-            self._thread.join()
-            raise failed[0]
         if (count := len(self.robot.cameras)) > p.MOST_SHOWN:
             log.warning("a page shows the first %d of %d cameras", p.MOST_SHOWN, count)
         end = self.robot.listen(self.hub.take)
@@ -150,12 +141,8 @@ class Server:
 
     def stop(self) -> None:
         """Say goodbye to the pages, close the robot, and end."""
-        if self._loop is not None and self._stopping is not None and not self._loop.is_closed():
-            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
-                self._loop.call_soon_threadsafe(self._stopping.set)
         if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+            self._thread.stop()
         self.robot.close()
 
     def _listen(self) -> socket.socket:
@@ -167,21 +154,15 @@ class Server:
 
     # ---- on the server's thread --------------------------------------------------------------
 
-    def _main(
-        self, listening: socket.socket, begun: threading.Event, failed: list[BaseException]
+    async def _serve(
+        self, listening: socket.socket, begun: Callable[[], None], stopping: asyncio.Event
     ) -> None:
-        try:
-            asyncio.run(self._serve(listening, begun))
-        except BaseException as e:
-            if begun.is_set():
-                raise  # a bug: the traceback is printed
-            failed.append(e)
-            begun.set()
-        finally:
-            listening.close()
+        with contextlib.closing(listening):
+            await self._serve_on(listening, begun, stopping)
 
-    async def _serve(self, listening: socket.socket, begun: threading.Event) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+    async def _serve_on(
+        self, listening: socket.socket, begun: Callable[[], None], stopping: asyncio.Event
+    ) -> None:
         self.pool = pool = ThreadPoolExecutor(THREADS, "console command")
         app = web.Application()
         app.on_response_prepare.append(self._with_headers)
@@ -200,8 +181,8 @@ class Server:
         try:
             async with accepting as self._connections:
                 self.hub.open()
-                begun.set()
-                await self._stopping.wait()
+                begun()
+                await stopping.wait()
         finally:
             tending.cancel()
             await self.hub.close("the console has ended", True, "stopping")

@@ -30,6 +30,7 @@ from aura_core.errors import ConfigError, InputError
 
 pytest.importorskip("aiohttp")
 
+from aura_core.data.review import server as review
 from aura_core.data.review.server import ReviewServer
 
 TOKEN = "a token that is long enough"
@@ -186,6 +187,17 @@ def test_who_may_decide(run):
 def test_without_a_token_only_this_machines_own_names_are_served(server):
     assert ask(server, "api/samples", Host="evil.example")[0] == 403
     assert ask(server, "", Host="evil.example")[0] == 403
+
+
+def test_a_server_that_cannot_serve_says_why(run, monkeypatch):
+    def fails(*_):
+        raise OSError("no more sockets")
+
+    monkeypatch.setattr(review, "accepted", fails)
+    server = ReviewServer(Desk(str(run)), ConsoleConfig(port=0))
+    with pytest.raises(OSError, match="no more sockets"):
+        server.start()
+    server.stop()
 
 
 def test_another_address_needs_a_token_and_tls_is_refused_in_words(run):

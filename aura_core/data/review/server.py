@@ -9,18 +9,20 @@ the console.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import resources
 from typing import Any
 
 from aura_core.console.complaints import Complaints, RequestLog
 from aura_core.console.connections import Connections, accepted
 from aura_core.console.listening import listen, url_of
+from aura_core.console.loop_thread import LoopThread
 from aura_core.console.security import CSP, HEADERS, Gate, token_of
 from aura_core.console.server import CONNECTIONS_A_PAGE, ENTER_S, File
 from aura_core.console.settings import ConsoleConfig
@@ -59,30 +61,19 @@ class ReviewServer:
         self.gate = Gate(token_of(config), config.host)
         self.url = ""
         self._files = _page()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
+        self._thread: LoopThread | None = None
         self._connections: Connections | None = None
 
     def start(self) -> None:
         """Take the address, and serve on a thread of its own. Raises `InputError`."""
         listening = self._listen()
-        begun = threading.Event()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listening, begun)),
-            name="review server",
-            daemon=True,
-        )
+        self._thread = LoopThread("review server", partial(self._serve, listening))
         self._thread.start()
-        begun.wait()
 
     def stop(self) -> None:
         """End, and wait for the end."""
-        if self._thread is None or self._loop is None or self._stopping is None:
-            return
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
-        self._thread = None
+        if self._thread is not None:
+            self._thread.stop()
 
     def _listen(self) -> socket.socket:
         listening = listen(self.config.host, self.config.port, "review")
@@ -91,8 +82,15 @@ class ReviewServer:
 
     # ---- on the server's thread --------------------------------------------------------------
 
-    async def _serve(self, listening: socket.socket, begun: threading.Event) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+    async def _serve(
+        self, listening: socket.socket, begun: Callable[[], None], stopping: asyncio.Event
+    ) -> None:
+        with contextlib.closing(listening):
+            await self._serve_on(listening, begun, stopping)
+
+    async def _serve_on(
+        self, listening: socket.socket, begun: Callable[[], None], stopping: asyncio.Event
+    ) -> None:
         self._pool = ThreadPoolExecutor(2, "review")
         app = web.Application(client_max_size=MOST_BYTES)
         app.on_response_prepare.append(self._with_headers)
@@ -116,8 +114,8 @@ class ReviewServer:
         tending = asyncio.create_task(complaints.tend())
         try:
             async with accepting as self._connections:
-                begun.set()
-                await self._stopping.wait()
+                begun()
+                await stopping.wait()
         finally:
             tending.cancel()
             await runner.cleanup()
