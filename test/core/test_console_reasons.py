@@ -31,9 +31,10 @@ ROOT = Path(__file__).parents[2]
 # What refuses a command, or tells why something is as it is. Its reasons are the literals in the
 # calls of `CALLS`.
 REFUSING = (
-    "aura_core/console/protocol.py",
+    "aura_core/console/protocol/binary.py",
+    "aura_core/console/protocol/reading.py",
     "aura_core/console/commands.py",
-    "aura_core/console/server.py::_first,_slow,_serve",
+    "aura_core/console/server.py::_first,_slow,_serve_on",
     "aura_core/console/recording.py",
     "aura_core/console/film.py::FolderFilm",
     "aura_core/live/host.py",

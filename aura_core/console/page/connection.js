@@ -1,7 +1,7 @@
 // The WebSocket: comes back by itself, pairs each command with its answer, and notices silence.
 
 export const VERSION = 1;
-const HEADER = 16; // bytes before the content of a binary message, see protocol.py
+const HEADER = 16; // bytes before the content of a binary message, see protocol/binary.py
 export const LIVE = 1;
 export const FOUND = 2;
 export const SOUND = 3;
