@@ -84,7 +84,12 @@ class Robot:
     def ready(self) -> None:
         """Wait until the node and the robot hear each other."""
         self.rig.until(self._alerts.get_subscription_count, "the node")
-        self.diagnosed("active")
+        while self.values_of(self.diagnosed("active"))["publishers_of_alerts"] == "0":
+            pass  # what is published now does not reach it
+
+    @staticmethod
+    def values_of(status: Any) -> dict[str, str]:
+        return {v.key: v.value for v in status.values}
 
     def diagnosed(self, lifecycle: str, message: str = "") -> Any:
         """Wait for a report in this state of the lifecycle, with these words in its message."""
@@ -93,7 +98,7 @@ class Robot:
 
         def found() -> Any:
             for status in (s for array in self.rig.diagnostics for s in array.status):
-                values = {v.key: v.value for v in status.values}
+                values = self.values_of(status)
                 right = status.name == name and message in status.message
                 if right and values.get("lifecycle") == lifecycle:
                     return status
@@ -429,6 +434,14 @@ def test_a_service_that_is_not_there_is_an_error_until_it_works(robot: Robot) ->
         assert robot.diagnosed("active", "ready").level == b"\x00"
         (line,) = lines(process.end_cleanly(), "[ERROR]")
         assert missing in line and ": failed in " in line
+
+
+def test_without_an_assistant_the_missing_alerts_are_a_warning(robot: Robot) -> None:
+    robot.serve_stop()
+    robot.node.destroy_publisher(robot._alerts)
+    with robot.start(stop=STOP):
+        missing = f"nobody publishes {robot.namespace}/aura/alert: is the assistant running?"
+        assert robot.diagnosed("active", missing).level == b"\x01"
 
 
 def test_a_service_of_another_type_is_told(robot: Robot) -> None:
