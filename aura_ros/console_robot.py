@@ -12,16 +12,13 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.client import Client
-from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
@@ -31,20 +28,19 @@ from aura_core.console.robot import Result, Robot, Seen
 from aura_core.console.telling import now_ms
 from aura_core.console.topics import DECIDED, Topics
 from aura_core.errors import InputError, one_line
-from aura_core.live.diagnosis import FROZEN_S, STEP_S
 from aura_core.node_settings import ConsoleNodeConfig
-from aura_core.replay import recorded
-from aura_core.speech.types import Audio
 from aura_core.stream.attribution import standing_kind
-from aura_core.types import NS, Kind
+from aura_core.types import Kind
 from aura_ros import conversions as to
 from aura_ros import qos
+from aura_ros.console_camera import AWAY_S, ShownCamera
+from aura_ros.console_phone import PhoneDevices
+from aura_ros.console_recorder import Recorder
 from aura_ros.memory_services import NOTHING_KEPT
 from aura_ros.msg import (
     Alert,
     Asked,
     AssistantState,
-    AudioChunk,
     Heartbeat,
     Note,
     Response,
@@ -52,22 +48,10 @@ from aura_ros.msg import (
     Watches,
 )
 from aura_ros.node import AuraNode
-from aura_ros.speech_conversions import audio_msg
 from aura_ros.srv import Ask, CancelWatch, Forget, Recall
-
-if TYPE_CHECKING:
-    from aura_ros.bag_recording import BagRecording
 
 ANSWER_S = 10.0  # most time that a service may take to answer
 MEMORY_S = 60.0  # the same for a search and a deletion
-AWAY_S = 3.0  # without a heartbeat for this long the assistant is away
-STALE_S = 2.0  # without a frame for this long the camera has stopped, as far as is seen here
-MICROPHONE = "microphone/audio"
-SOUND_ID = PHONE_ID = "console"  # frame_id of the sound and of the pictures of a page
-_RING_MB = 48  # of the newest messages of each camera, in which the frame of a second is found
-_RING_S = 8.0
-_GAP_NS = NS // 2  # sound that is later than this follows a gap
-_STEPS = 5  # newest steps whose median is told
 _PENDING = 32  # newest alerts and pictures of alerts that wait for each other
 _SERVICES: dict[str, tuple[Any, str]] = {
     "ask": (Ask, "aura/ask"),
@@ -77,51 +61,7 @@ _SERVICES: dict[str, tuple[Any, str]] = {
     "memory_pause": (SetBool, "aura/memory_pause"),
     "pause": (SetBool, "aura/pause"),
 }
-# The messages that a recording holds besides the frames, and their classes.
-_RECORDED = {
-    recorded.ASKED: Asked,
-    "aura/response": Response,
-    "aura/alert": Alert,
-    "aura/heartbeat": Heartbeat,
-    "aura/state": AssistantState,
-    "aura/watches": Watches,
-    "aura/note": Note,
-    "asr/transcript": Transcript,
-    "/diagnostics": DiagnosticArray,
-}
-_LATCHED = ("aura/state", "aura/watches")
 _MESSAGES = {"raw": Image, "compressed": CompressedImage}
-
-
-class _Camera:
-    """What is known of one camera."""
-
-    def __init__(self, name: str, topic: str) -> None:
-        self.name, self.topic = name, topic
-        self.received, self.arrived_s = 0, 0.0
-        self.trouble = ""  # why its images cannot be shown
-        self.shown_s = -1e9  # when the newest frame was told
-        self.beat: Heartbeat | None = None
-        self.beat_s = 0.0
-        self.steps: deque[float] = deque(maxlen=_STEPS)
-        self.slow = False  # seconds were dropped since the heartbeat before
-        self.values: Mapping[str, str] = {}  # of /diagnostics
-        self._ring: deque[tuple[float, int, Any]] = deque()  # arrival, stamp and message
-        self._bytes = 0
-
-    def keep(self, now_s: float, stamp_ns: int, msg: Any) -> None:
-        """Keep a message for the second that it belongs to."""
-        self._ring.append((now_s, stamp_ns, msg))
-        self._bytes += len(msg.data)
-        while self._bytes > _RING_MB * 1e6 or now_s - self._ring[0][0] > _RING_S:
-            if len(self._ring) == 1:
-                return
-            self._bytes -= len(self._ring.popleft()[2].data)
-
-    def find(self, stamp_ns: int) -> Any | None:
-        """The message with a stamp; without one, the newest of the second before it."""
-        near = [one for one in self._ring if 0 <= stamp_ns - one[1] < NS]
-        return max(near, key=lambda one: one[1])[2] if near else None
 
 
 class ConsoleRobot(Robot):
@@ -135,11 +75,11 @@ class ConsoleRobot(Robot):
 
     def __init__(self, node: AuraNode, config: ConsoleNodeConfig, recordings: Path) -> None:
         super().__init__()
-        self._node, self._config, self._recordings = node, config, recordings
+        self._node, self._config = node, config
         names = config.cameras or ("",)
         kind = "image_raw" if config.image_transport == "raw" else "image_raw/compressed"
         self._cameras = {
-            n: _Camera(n, node.resolve_topic_name(f"{n}/{kind}" if n else kind)) for n in names
+            n: ShownCamera(n, node.resolve_topic_name(f"{n}/{kind}" if n else kind)) for n in names
         }
         phone = config.phone_camera
         self.cameras = tuple(
@@ -150,20 +90,22 @@ class ConsoleRobot(Robot):
         self.max_question_chars = GenerationConfig().max_question_chars
         self._assistant = f"{namespace}/{config.assistant}".strip("/")
         self._topics = Topics()
-        self._lock = threading.RLock()  # of `_topics` and of the recording
+        self._lock = threading.RLock()  # of `_topics`
         self._state = AssistantState()
         self._evidence: OrderedDict[int, bytes] = OrderedDict()  # by stamp, without their alert
         self._alerted: OrderedDict[int, str] = OrderedDict()  # cameras of alerts, by stamp
         self._told_unknown: set[str] = set()
-        self._rate, self._sound_ns = 0, 0  # samples a second, and the stamp of the next one
-        self._recording: BagRecording | None = None
-        self._recording_ends: list[Callable[[], None]] = []
-        self._sound = node.publish_on(AudioChunk, MICROPHONE, qos.AUDIO)
-        self._pictures: dict[str, Publisher[Any]] = {}
-        if config.phone:
-            topic = self._cameras[config.phone_camera].topic
-            publisher = node.publish_on(_MESSAGES[config.image_transport], topic, qos.CAMERA)
-            self._pictures[config.phone_camera] = publisher
+        raw = config.image_transport == "raw"
+        topics = {n: c.topic for n, c in self._cameras.items()}
+        self._phone = PhoneDevices(node, {phone: topics[phone]} if config.phone else {}, raw)
+        self._recorder = Recorder(
+            node,
+            recordings,
+            list(topics.values()),
+            not raw,
+            config.record_images,
+            lambda line: self.tell(p.Problem("", line, now_ms())),
+        )
         self._clients: dict[str, Client[Any, Any]] = {}
         for name, (service, topic) in _SERVICES.items():
             self._clients[name] = client = node.create_client(service, topic)
@@ -191,7 +133,7 @@ class ConsoleRobot(Robot):
             node.subscribe(kind, topic, made, profile)
         node.every(0.25, self._tick)
 
-    def _subscribe_images(self, camera: _Camera) -> None:
+    def _subscribe_images(self, camera: ShownCamera) -> None:
         def take(msg: Any) -> None:
             self._on_image(camera, msg)
 
@@ -201,9 +143,9 @@ class ConsoleRobot(Robot):
 
     def close(self) -> None:
         """See `Robot`. It can be opened again, with other listeners."""
-        self._rate, self._listeners = 0, ()
-        with self._lock:
-            self._end_recording()
+        self._listeners = ()
+        self._phone.close()
+        self._recorder.end()
 
     # ---- messages ------------------------------------------------------------------------------
 
@@ -217,7 +159,7 @@ class ConsoleRobot(Robot):
 
         return take
 
-    def _on_image(self, camera: _Camera, msg: Image | CompressedImage) -> None:
+    def _on_image(self, camera: ShownCamera, msg: Image | CompressedImage) -> None:
         camera.trouble = to.refuse_image(msg)
         if camera.trouble:
             self._node.complain(f"{camera.topic}: {camera.trouble}")
@@ -227,13 +169,13 @@ class ConsoleRobot(Robot):
         camera.received, camera.arrived_s = camera.received + 1, now_s
         camera.keep(now_s, stamp_ns, msg)
         due = now_s - camera.shown_s >= 0.9 / self._config.fps
-        if self._recording is not None and (due or self._records_all):
-            self._record_frame(self._recording, camera, msg)
+        if due or self._recorder.records_all:
+            self._recorder.take(camera.topic, msg)
         if due:
             camera.shown_s = now_s
             self._show(camera, stamp_ns, msg, "live")
 
-    def _show(self, camera: _Camera, stamp_ns: int, msg: Any, role: Any) -> None:
+    def _show(self, camera: ShownCamera, stamp_ns: int, msg: Any, role: Any) -> None:
         try:
             self.tell(Seen(camera.name, stamp_ns, picture(msg, stamp_ns), role))
         except InputError as e:
@@ -329,43 +271,16 @@ class ConsoleRobot(Robot):
             "pause": offered("pause"),
             "record": "",
             "export": "",
-            "microphone": self._deaf(),
-            "camera": self._blind(),
+            "microphone": self._phone.deaf(),
+            "camera": self._phone.blind(),
             "replay": "this is no recording",
         }
-
-    def _deaf(self) -> str:
-        """Why the sound of a page cannot be heard; "" where it can."""
-        topic = self._sound.topic_name
-        own = self._node.get_name(), self._node.get_namespace()
-        others = [
-            info.node_name
-            for info in self._node.get_publishers_info_by_topic(topic)
-            if (info.node_name, info.node_namespace) != own
-        ]
-        if others:
-            return f"{others[0]} is heard already, on {topic}: speak to the robot, or end that node"
-        if not self._node.count_subscribers(topic):
-            return f"no speech input runs (nobody reads {topic}): launch with voice:=page"
-        return ""
-
-    def _blind(self) -> str:
-        """Why the pictures of a page cannot be taken; "" where they can."""
-        if not self._pictures:
-            return "no camera takes it: set the parameter phone"
-        own = self._node.get_name(), self._node.get_namespace()
-        for publisher in self._pictures.values():
-            for info in self._node.get_publishers_info_by_topic(publisher.topic_name):
-                if (info.node_name, info.node_namespace) != own:
-                    return f"{info.node_name} publishes {publisher.topic_name} already"
-        return ""
 
     def status(self) -> p.Status:
         """See `Robot`."""
         trouble, detail = self._trouble()
         steps = [statistics.median(c.steps) for c in self._cameras.values() if c.steps]
         beats = [c.beat for c in self._cameras.values() if c.beat is not None]
-        recording = self._recording
         return p.Status(
             0.0,
             trouble,
@@ -375,7 +290,7 @@ class ConsoleRobot(Robot):
             step_ms=round(max(steps, default=0.0), 1),
             memory=beats[0].memory if beats else "off",
             paused=trouble == "paused",
-            recording=recording.name if recording is not None and not recording.failed else "",
+            recording=self._recorder.name,
         )
 
     def _trouble(self) -> tuple[str, str]:
@@ -407,52 +322,7 @@ class ConsoleRobot(Robot):
 
     def camera_status(self) -> tuple[p.CameraStatus, ...]:
         """See `Robot`."""
-        return tuple(map(self._camera_status, self._cameras.values()))
-
-    def _camera_status(self, camera: _Camera) -> p.CameraStatus:
-        now_s, beat = time.monotonic(), camera.beat or Heartbeat()
-        away = camera.beat is None or now_s - camera.beat_s > AWAY_S
-        trouble, detail = ("", "") if away else self._camera_trouble(camera, beat)
-        age_s = now_s - camera.arrived_s if camera.received else None
-        if not trouble and (age_s is None or age_s > STALE_S):
-            trouble = "waiting" if age_s is None else "no_frames"
-            detail = camera.trouble or f"no image comes here on {camera.topic}"
-        return p.CameraStatus(
-            camera.name,
-            "unconfigured" if away else beat.state,
-            trouble,
-            detail,
-            None if age_s is None else round(age_s * 1e3, 1),
-            camera.received,
-            beat.frames_dropped,
-            beat.chunks_dropped,
-            beat.chunks_missed,
-            beat.chunks_lost,
-            beat.window_chunks,
-            beat.window_max,
-            beat.active_watches,
-        )
-
-    def _camera_trouble(self, camera: _Camera, beat: Heartbeat) -> tuple[str, str]:
-        """What is wrong with a camera as the assistant sees it, and more about it."""
-        match beat.state:
-            case Heartbeat.STATE_NO_FRAMES:
-                return "no_frames", beat.detail
-            case Heartbeat.STATE_WAITING:
-                return "waiting", beat.detail
-            case Heartbeat.STATE_ERROR:
-                return "step_failed", beat.detail
-            case Heartbeat.STATE_INACTIVE | Heartbeat.STATE_UNCONFIGURED:
-                return "", ""
-        if camera.values.get("black") == "True":
-            return "black", ""
-        frozen_s = _number(camera.values.get("frozen_s", ""))
-        if frozen_s >= FROZEN_S:
-            return "frozen", f"the same picture for {frozen_s:.0f} s"
-        step_ms = statistics.median(camera.steps) if camera.steps else 0.0
-        if camera.slow or step_ms >= STEP_S[0] * 1e3:
-            return "slow", f"a step takes {step_ms:.0f} ms"
-        return "", ""
+        return tuple(camera.status() for camera in self._cameras.values())
 
     # ---- commands ------------------------------------------------------------------------------
 
@@ -557,121 +427,26 @@ class ConsoleRobot(Robot):
 
     def listen_to(self, rate: int) -> None:
         """See `Robot`."""
-        if rate and (reason := self._deaf()):
-            raise InputError(reason)
-        self._rate, self._sound_ns = rate, 0
+        self._phone.listen_to(rate)
 
     def hear(self, samples: bytes) -> None:
         """See `Robot`."""
-        rate = self._rate
-        sound = np.frombuffer(samples[: len(samples) & ~1], "<i2").astype(np.int16)
-        if not rate or not len(sound):
-            return
-        length_ns = len(sound) * NS // rate
-        begins_ns = self._node.now_ns() - length_ns
-        # Sound comes in bursts, and has no gaps. After a longer one, some was lost.
-        if begins_ns - self._sound_ns > _GAP_NS:
-            self._sound_ns = begins_ns
-        self._sound.publish(audio_msg(Audio(sound, rate, self._sound_ns), SOUND_ID))
-        self._sound_ns += length_ns
+        self._phone.hear(samples)
 
     def look_through(self, command: p.Phone) -> None:
         """See `Robot`."""
-        if command.on and command.camera not in self._pictures:
-            raise InputError(self._blind() or f"camera '{command.camera}' takes no pictures")
-        if command.on and (reason := self._blind()):
-            raise InputError(reason)
+        self._phone.look_through(command)
 
     def see(self, camera: str, jpeg: bytes) -> None:
         """See `Robot`."""
-        publisher = self._pictures.get(camera)
-        if publisher is None:
-            raise InputError(f"camera '{camera}' takes no pictures")
-        if not jpeg.startswith(b"\xff\xd8\xff"):
-            raise InputError("a picture of a page must be a JPEG")
-        stamp_ns = self._node.now_ns()
-        msg = CompressedImage(header=to.header(stamp_ns, PHONE_ID), format="jpeg")
-        msg.data.frombytes(jpeg)
-        frame = to.to_frame(msg, stamp_ns)  # refused here where it cannot be decoded
-        raw = self._config.image_transport == "raw"
-        publisher.publish(to.to_image(frame, PHONE_ID) if raw else msg)
+        self._phone.see(camera, jpeg)
 
     # ---- recording -----------------------------------------------------------------------------
 
     def record(self, command: p.Record) -> Result:
         """See `Robot`. The bag holds the frames that are shown, and the assistant's messages."""
-        with self._lock:
-            running = self._recording is not None and not self._recording.failed
-            if command.on == running:
-                raise InputError(
-                    "a recording is being made already" if running else "no recording is being made"
-                )
-            if command.on:
-                self._end_recording()  # one that has failed
-                made = self._begin_recording()
-            else:
-                made = self._end_recording()
-        assert made is not None
+        made = self._recorder.record(command.on)
         return {"name": made.name, "place": str(made.place)}
-
-    def _begin_recording(self) -> BagRecording:
-        from aura_ros.bag_recording import BagRecording  # slow to load
-
-        resolve = self._node.resolve_topic_name
-        topics = {resolve(name): kind for name, kind in _RECORDED.items()}
-        latched = {resolve(name) for name in _LATCHED}
-        frames = {self._frame_topic(c): self._frame_type for c in self._cameras.values()}
-        made = BagRecording(self._recordings, topics | frames, self._unrecorded)
-        for topic, kind in topics.items():
-            profile = qos.LATCHED if topic in latched else qos.EVENTS
-
-            def take(data: bytes, topic: str = topic) -> None:
-                made.take(topic, bytes(data), self._node.now_ns())
-
-            subscription = self._node.create_subscription(kind, topic, take, profile, raw=True)
-            self._recording_ends.append(
-                lambda subscription=subscription: self._node.destroy_subscription(subscription)
-            )
-        self._recording = made
-        self._node.get_logger().info(f"recording to {made.place}")
-        return made
-
-    def _end_recording(self) -> BagRecording | None:
-        ended, self._recording = self._recording, None
-        for end in self._recording_ends:
-            end()
-        self._recording_ends.clear()
-        if ended is not None:
-            ended.finish()
-            if not ended.failed:
-                lost = f"; {ended.dropped} frames were left out" if ended.dropped else ""
-                self._node.get_logger().info(f"recorded to {ended.place}{lost}")
-        return ended
-
-    def _unrecorded(self, line: str) -> None:
-        """The recording has ended by an error."""
-        self._node.get_logger().error(line)
-        self.tell(p.Problem("", line, now_ms()))
-
-    @property
-    def _records_all(self) -> bool:
-        """Whether images are recorded as they come, and not compressed here."""
-        return self._config.image_transport == "compressed" or self._config.record_images == "raw"
-
-    @property
-    def _frame_type(self) -> Any:
-        return _MESSAGES[self._config.image_transport] if self._records_all else CompressedImage
-
-    def _frame_topic(self, camera: _Camera) -> str:
-        return camera.topic if self._records_all else recorded.compressed(camera.topic)
-
-    def _record_frame(
-        self, recording: BagRecording, camera: _Camera, msg: Image | CompressedImage
-    ) -> None:
-        message: Any = msg
-        if not self._records_all:  # on the thread of the recording
-            message = partial(to.compressed_msg, msg, self._config.record_images)
-        recording.take(self._frame_topic(camera), message, self._node.now_ns(), frame=True)
 
 
 def picture(msg: Image | CompressedImage, stamp_ns: int) -> Any:
@@ -697,10 +472,3 @@ def _keep(into: OrderedDict[int, Any], stamp_ns: int, value: Any) -> None:
 def _ns(at_ms: float | None) -> int:
     """Nanoseconds; 0 for None, which means no limit."""
     return 0 if at_ms is None else round(at_ms * 1e6)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
