@@ -9,7 +9,8 @@ from dataclasses import asdict
 from sensor_msgs.msg import CompressedImage, Image
 
 from aura_core.live.diagnosis import Now, Recent, diagnose
-from aura_core.live.host import Health, Host
+from aura_core.live.health import Health
+from aura_core.live.host import Host
 from aura_core.live.pulse import Quiet, idle_state
 from aura_core.types import Step
 from aura_ros import conversions as to

@@ -17,7 +17,7 @@ from aura_core.errors import InputError
 from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Asked as CoreAsked
 from aura_core.live.events import Delegated, Stepped, Told, Words
-from aura_core.live.host import Health
+from aura_core.live.health import Health
 from aura_core.memory.notes import Note as CoreNote
 from aura_core.memory.wanted import Wanted
 from aura_core.reactions import Alert as SeenAlert

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aura_core.live.host import NOTHING
+from aura_core.live.health import NOTHING
 from aura_core.live.pulse import SILENCE_S
 from aura_core.types import Step
 from aura_ros import conversions as to

@@ -27,7 +27,8 @@ from aura_core.console.telling import Telling, note
 from aura_core.errors import InputError, one_line
 from aura_core.live import events as e
 from aura_core.live.diagnosis import FROZEN_S, STEP_S, UNDECIDED, Recent
-from aura_core.live.host import Health, Host
+from aura_core.live.health import Health
+from aura_core.live.host import Host
 from aura_core.live.memory import AssistantMemory
 from aura_core.live.pulse import SILENCE_S, Quiet, idle_state
 from aura_core.memory.wanted import Wanted

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from aura_core.live.host import Health
+from aura_core.live.health import Health
 
 LEVELS = ("ok", "warn", "error")
 RECENT_S = 30.0  # seconds in which lost work and undecodable frames are counted

@@ -12,10 +12,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,7 +23,6 @@ import numpy as np
 from aura_core.config import AssistantConfig
 from aura_core.errors import AuraError, InputError, one_line
 from aura_core.live.events import (
-    Alert,
     Asked,
     Called,
     Delegated,
@@ -38,134 +36,34 @@ from aura_core.live.events import (
     Ready,
     Refused,
     Stepped,
-    Told,
     Watched,
     Words,
 )
 from aura_core.live.fallback import Models
+from aura_core.live.futures import gathered
+from aura_core.live.health import Health
 from aura_core.live.inbox import RESTING, STOPPING, Inbox, convert
 from aura_core.live.memory import AssistantMemory, remembering
 from aura_core.live.rate import Rate
-from aura_core.live.view import View
+from aura_core.live.stream import Stream, alerts_of
+from aura_core.live.tasks import Tasks
 from aura_core.memory.wanted import Wanted
 from aura_core.models.backend import Backend
 from aura_core.stream.attribution import stands
 from aura_core.stream.engine import StreamEngine
 from aura_core.stream.generation import OnText
-from aura_core.stream.ids import Ids, new_run
+from aura_core.stream.ids import new_run
 from aura_core.stream.intake import check_text
 from aura_core.stream.recovery import Lost, Recovery
 from aura_core.stream.watches import Watch
-from aura_core.tools import RESULT_CHARS, result_of
+from aura_core.tools import result_of
 from aura_core.types import Call, Chunk, Frame, Query, Response, Step
-from aura_core.words import shorten
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 EXPIRY_S = 0.25  # how often questions that wait for a chunk, and open tasks, are looked at
 WARM_SIZE = (480, 640)  # rows and columns of the blank frames of the warm-up step
-
-
-@dataclass(frozen=True)
-class Health:
-    """A snapshot of one stream. Counters run from the start of the host."""
-
-    phase: str  # new, loading, ready, failed, stopped
-    busy_s: float  # how long the present step has been running; 0 between steps
-    frames_received: int
-    frames_dropped: int  # sampled, but never seen, because the model was too slow
-    chunks_dropped: int  # the chunks of these frames
-    chunks_missed: int  # chunks that closed during an answer: seen, but not decided
-    chunks_lost: int  # seconds in which no usable frame came
-    active_watches: int
-    errors: int
-    clock_restarts: int = 0  # the camera's clock jumped
-    stuck_stamps: int = 0  # frames whose stamp stood still
-    frames_undecodable: int = 0
-    frame_quiet_s: float | None = None  # since the newest frame that could be used came
-    black: bool = False  # the newest picture shows nothing
-    frozen_s: float = 0.0  # how long the pictures have been the same to the bit
-    trouble: str = ""  # of the model, although it decides; see `Backend.trouble`
-    fallback: str = ""  # which fallback model runs, since when and why; "" while the model does
-    model_changes: int = 0  # times that the fallback took over, or was handed back from
-    memory: str = "off"  # off, on, paused or failed
-    memory_trouble: str = ""  # why memory fails
-    memory_paused_ns: int | None = None  # wall-clock time since which nothing is written
-
-
-NOTHING = Health("new", 0.0, 0, 0, 0, 0, 0, 0, 0)  # of a host that does not exist
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A task that the model has handed over, until its result comes."""
-
-    event: Delegated
-    deadline_s: float  # of the monotonic clock
-
-
-class Stream:
-    """The state of one camera in the host: its inbox, its engine, and what it is doing now."""
-
-    def __init__(self, name: str, inbox: Inbox) -> None:
-        self.name, self.inbox = name, inbox
-        self.engine: StreamEngine | None = None
-        self.errors = self.missed = self.reported_missed = 0
-        self.view = View()
-        self.watches: tuple[Watch, ...] = ()  # as they were told last
-        self.spoke = False  # in the last step
-        self.answering = ""  # id of the response that is being generated
-        self.deciding = False  # a step is under way that has said nothing
-        self.seen: deque[Chunk] = deque(maxlen=0)  # newest chunks, for another model
-        self.memory: AssistantMemory | None = None
-        self.deletions = 0  # `AssistantMemory.deletions` that are out of the window
-        self.step_began: float | None = None  # seconds of the monotonic clock; None: between steps
-
-    def begin(self, run: str) -> None:
-        """Begin a run: ids start with its name."""
-        self.ids = Ids(f"{run}.{self.name}" if self.name else run)
-        self.deletions = 0
-
-    def open(
-        self, backend: Backend, config: AssistantConfig, memory: AssistantMemory | None
-    ) -> None:
-        """Make a new engine over the loaded model."""
-        self.memory = memory
-        self.engine = self._engine(backend, config)
-        self.seen = deque(maxlen=config.fallback.chunks if config.fallback.on else 0)
-        self._recover(config)
-
-    def move(self, backend: Backend, config: AssistantConfig) -> None:
-        """Go on with another model. The newest chunks are shown to it, or, where it fails on them,
-        none."""
-        old, chunks = self.engine, {chunk.index: chunk for chunk in self.seen}
-        assert old is not None
-        engine = self._engine(backend, config)
-        try:
-            engine.adopt(old, chunks)
-        except Exception as e:  # a model is foreign code, see `Recovery`
-            log.warning("%s is not shown the newest seconds: %s", backend.name, one_line(e))
-            engine = self._engine(backend, config)
-            engine.adopt(old, {})
-        self.engine = engine
-        self._recover(config)
-
-    def _engine(self, backend: Backend, config: AssistantConfig) -> StreamEngine:
-        memory = None if self.memory is None else self.memory.stream(self.name, backend)
-        return StreamEngine(backend, config, ids=self.ids, memory=memory)
-
-    def _recover(self, config: AssistantConfig) -> None:
-        assert self.engine is not None
-        most = config.fallback.after + 1 if config.fallback.on else 0
-        self.recovery = Recovery(self.engine, max(2, most))
-
-    def close(self) -> None:
-        """Forget the engine, and with it the model."""
-        if self.engine is not None:
-            self.engine = None
-            del self.recovery
-            self.seen.clear()
 
 
 class Host:
@@ -214,7 +112,7 @@ class Host:
 
         self.streams = {name: Stream(name, inbox()) for name in streams}
         self._turns = list(self.streams.values())  # the stream that is served next comes first
-        self._tasks: dict[str, _Task] = {}  # by id; changed by single steps, so without a lock
+        self._tasks = Tasks(lambda: self.config, self._tell)
         self._listeners: list[Listener] = []
         self._phase = "new"
         self._stopping = threading.Event()
@@ -306,7 +204,7 @@ class Host:
         for stream in self.streams.values():
             for query in stream.inbox.close():
                 self._tell(Refused(stream.name, query, STOPPING))
-            self._drop_tasks(stream, STOPPING)
+            self._tasks.drop(stream, STOPPING)
 
     def rest(self) -> None:
         """Decide nothing until `wake`: frames and questions are not taken.
@@ -319,7 +217,7 @@ class Host:
                 stream.engine.cancel()
             for query in stream.inbox.rest():
                 self._tell(Refused(stream.name, query, RESTING))
-            self._drop_tasks(stream, RESTING)
+            self._tasks.drop(stream, RESTING)
 
     def wake(self) -> None:
         """Go on after `rest`."""
@@ -407,28 +305,9 @@ class Host:
         Raises:
             InputError: no task with this id is open, or a result has no words.
         """
-        task = self._tasks.get(task_id)
-        if task is None:
-            raise InputError(_no_task(task_id))
-        words = " ".join(words.encode(errors="replace").decode().split())
-        if success and not words:
-            raise InputError("the result has no words; without a result, set success to false")
-        words = shorten(words, RESULT_CHARS) or self.config.delegate_failed
-        stream = self._named(task.event.stream)
-        return stream.inbox.call(lambda engine: self._deliver(stream, engine, task_id, words))
-
-    def _drop_tasks(self, stream: Stream, reason: str) -> None:
-        """Refuse the questions whose tasks will get no result; of watches nothing is told."""
-        for task_id, task in list(self._tasks.items()):
-            event = task.event
-            if event.stream == stream.name and self._tasks.pop(task_id, None) is not None:
-                if stream.engine is not None:
-                    stream.engine.conversation.tasks.pop(task_id, None)
-                self._refuse_task(event, reason)
-
-    def _refuse_task(self, event: Delegated, reason: str) -> None:
-        if event.query is not None and not stands(event.query):
-            self._tell(Refused(event.stream, event.query, reason))
+        stream = self._named(self._tasks.stream_of(task_id))
+        words = self._tasks.words(words, success)
+        return stream.inbox.call(lambda engine: self._tasks.deliver(stream, engine, task_id, words))
 
     def _accepted(self, stream: Stream, source: str, done: Future[Query]) -> None:
         if done.exception() is None:
@@ -694,38 +573,7 @@ class Host:
         expired = [] if self._models.trouble else stream.inbox.expire(ttl_s)
         for query in expired:
             self._tell(Refused(stream.name, query, f"no frames came for {ttl_s:g} s"))
-        now_s = time.monotonic()
-        for task_id, task in list(self._tasks.items()):
-            if task.event.stream == stream.name and now_s >= task.deadline_s:
-                self._fail(stream, task_id)
-
-    def _fail(self, stream: Stream, task_id: str) -> None:
-        """Tell that a task has no result."""
-        words = self.config.delegate_failed
-        try:
-            stream.recovery.call(lambda engine: self._deliver(stream, engine, task_id, words))
-        except AuraError as e:
-            self._tasks.pop(task_id, None)
-            log.debug("a task was given up: %s", one_line(e))
-
-    def _deliver(self, stream: Stream, engine: StreamEngine, task_id: str, words: str) -> Response:
-        """Tell the result of a task. Raises `InputError` where nothing may be told any more."""
-        task = self._tasks.pop(task_id, None)
-        if task is None:
-            raise InputError(_no_task(task_id))
-        delivered = False
-        try:
-            response = engine.deliver(task_id, words)
-            delivered = True
-        finally:
-            if not delivered:
-                self._refuse_task(task.event, "the model failed on the result")
-        if response is None:
-            raise InputError(f"the watch of the task '{task_id}' was cancelled")
-        alerts, watches = self._alerts(engine, response)
-        event = task.event
-        self._tell(Told(stream.name, event.delegate, response, event.frame, alerts, watches))
-        return response
+        self._tasks.expire(stream)
 
     def _catch_up(self, stream: Stream) -> None:
         """Add the chunks that closed during an answer to the window, all but the newest.
@@ -798,7 +646,7 @@ class Host:
         result = replace(result, missed_chunks=missed - stream.reported_missed)
         stream.reported_missed = missed
         engine = stream.engine
-        self._tell(Stepped(stream.name, result, frame, *self._alerts(engine, result.response)))
+        self._tell(Stepped(stream.name, result, frame, *alerts_of(engine, result.response)))
         named = engine.conversation.attribution.named
         if result.call is not None:
             asked = next((e.query for e in named([result.call.query_id])), query)
@@ -806,23 +654,7 @@ class Host:
         if (task := result.delegate) is not None:
             asked = next((e.query for e in named([task.query_id])), query)
             timeout_s = self.config.delegate_timeout_s
-            many = len(self._tasks) >= self.config.delegates_most
-            event = Delegated(stream.name, asked, task, frame, timeout_s)
-            self._tasks[task.id] = _Task(event, time.monotonic() + timeout_s)
-            if many:
-                self._fail(stream, task.id)
-            else:
-                self._tell(event)
-
-    @staticmethod
-    def _alerts(
-        engine: StreamEngine, response: Response | None
-    ) -> tuple[tuple[Alert, ...], tuple[Watch, ...]]:
-        """The alerts of a response, and all watches after it where it has any."""
-        question = engine.conversation.attribution.question
-        answered = response.watches if response else ()
-        alerts = tuple(Alert(w, question(w.query_id)) for w in answered)
-        return alerts, tuple(engine.conversation.watches.list()) if alerts else ()
+            self._tasks.begin(stream, Delegated(stream.name, asked, task, frame, timeout_s))
 
     def _lost(self, stream: Stream, lost: Lost) -> None:
         self._models.failed(one_line(lost.error, 200))
@@ -875,13 +707,6 @@ class Host:
             listener(event)
 
 
-def _no_task(task_id: str) -> str:
-    return (
-        f"no task with the id '{shorten(task_id)}' is open: it is unknown, it has a result, or its"
-        " time is over"
-    )
-
-
 def _heard(response_id: str, said: str, engine: StreamEngine) -> None:
     if not said.strip():
         engine.unheard(response_id)
@@ -890,28 +715,6 @@ def _heard(response_id: str, said: str, engine: StreamEngine) -> None:
 
 def _unwatch(inbox: Inbox, watch_id: str, engine: StreamEngine) -> bool:
     return inbox.take_back(watch_id) or engine.unwatch(watch_id)
-
-
-def gathered(futures: Sequence[Future[T]], together: Callable[[list[T]], R]) -> Future[R]:
-    """A future of all `futures`: what `together` makes of their results, or the first error."""
-    left, lock = len(futures), threading.Lock()
-    whole: Future[R] = Future()
-
-    def one_more(_: Future[T]) -> None:
-        nonlocal left
-        with lock:
-            left -= 1
-            last = left == 0
-        if last:
-            errors = [e for f in futures if (e := f.exception()) is not None]
-            if errors:
-                whole.set_exception(errors[0])
-            else:
-                whole.set_result(together([f.result() for f in futures]))
-
-    for future in futures:
-        future.add_done_callback(one_more)
-    return whole
 
 
 def _answer(work: Callable[[StreamEngine], Any], done: Future[Any], recovery: Recovery) -> None:

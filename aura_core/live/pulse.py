@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aura_core.live.host import Health
+from aura_core.live.health import Health
 
 # Without a decided chunk for this long the node sends a heartbeat itself: there is one a second.
 SILENCE_S = 1.2

@@ -21,7 +21,7 @@ from aura_core.console.local import LocalRobot
 from aura_core.console.reasons import REASONS, find, values_of
 from aura_core.console.server import page_files
 from aura_core.errors import InputError
-from aura_core.live.host import Health
+from aura_core.live.health import Health
 from aura_core.live.inbox import RESTING, STOPPING
 from aura_core.live.pulse import Quiet, idle_state
 from aura_core.speech.types import REASONS as REJECTED
@@ -38,6 +38,7 @@ REFUSING = (
     "aura_core/console/recording.py",
     "aura_core/console/film.py::FolderFilm",
     "aura_core/live/host.py",
+    "aura_core/live/tasks.py",
     "aura_core/live/inbox.py",
     "aura_core/live/memory.py",
     "aura_core/live/rate.py",
@@ -75,6 +76,7 @@ LOGGED = {"debug", "info", "warning", "error", "complain"}
 # Sentences in these files that no page is told, by how they begin.
 NOT_TOLD = (
     "the result has no words",  # of the service aura/delegated
+    "no task with the id",
     "the watch of the task",
     "; 7 frames were left out",  # logged
     "the memory is 7",

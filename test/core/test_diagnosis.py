@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aura_core.live.diagnosis import LEVELS, RECENT_S, Now, Recent, diagnose
-from aura_core.live.host import Health
+from aura_core.live.health import Health
 from aura_core.live.view import View
 from aura_core.types import NS, Chunk, Frame
 

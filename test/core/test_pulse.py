@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aura_core.live.host import Health
+from aura_core.live.health import Health
 from aura_core.live.pulse import Quiet, idle_state
 
 HEALTH = Health("ready", 3.25, 10, 0, 0, 0, 0, 0, 0)

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from aura_core.errors import InputError
 from aura_core.live.events import Alert, Stepped, Words
-from aura_core.live.host import Health
+from aura_core.live.health import Health
 from aura_core.memory.notes import Note as CoreNote
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.wanted import Wanted

@@ -17,7 +17,8 @@ from sensor_msgs.msg import CompressedImage
 
 from aura_core.config import AssistantConfig
 from aura_core.live.events import Alert, Delegated, Event, Ready, Stepped, Told
-from aura_core.live.host import Health, Host
+from aura_core.live.health import Health
+from aura_core.live.host import Host
 from aura_core.live.overlay import Overlay
 from aura_core.models.scripted import ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
