@@ -216,7 +216,9 @@ class AssistantMemory:
         if self.writer is not None:
             self.writer.close()
             self.writer = None
-        self._note(NoteKind.RUN, ENDED[self.language])
+        # a recording ends at its newest second; the clock may stand anywhere beside it
+        end_wall_ns = None if self._wall is None else self._newest_wall_ns or None
+        self._note(NoteKind.RUN, ENDED[self.language], wall_ns=end_wall_ns)
         try:
             if self.paused and self.store.moved:  # the pause is for the file that is new there too
                 self.store.reopen()

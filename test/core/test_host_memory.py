@@ -17,7 +17,7 @@ from aura_core.config import AssistantConfig, MemoryConfig, ServerConfig
 from aura_core.errors import StoreError
 from aura_core.live import memory
 from aura_core.live.events import Alert, Forgotten, Noted, Problem, Ready, Stepped, Told
-from aura_core.live.memory import AssistantMemory, remembering
+from aura_core.live.memory import AssistantMemory, remembering, wall_of_stamps
 from aura_core.memory.form import MemoryForm
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.store import Store, Wanted
@@ -178,6 +178,18 @@ def test_a_pause_that_cannot_be_kept_holds_and_is_kept_later(
     again.open()
     assert again.paused and again.paused_since_ns == own.paused_since_ns
     again.close()
+
+
+def test_the_notes_of_a_recording_end_at_its_newest_second(tmp_path: Path) -> None:
+    """Regression: the end of the run stood at its beginning, before all that was seen."""
+    path, begin_ns = tmp_path / "memory.db", time.time_ns()
+    own = AssistantMemory(MemoryConfig(str(path)), "run", print, wall=wall_of_stamps(begin_ns))
+    own.open()
+    own.stream("", ScriptedBackend(script)).wall_ns(70 * NS)
+    own.close()
+    store = Store.open(path, read_only=True)
+    assert [n.wall_ns - begin_ns for n in store.find(Wanted())] == [0, 70 * NS]
+    store.close()
 
 
 def test_a_file_that_was_removed_while_it_was_paused_is_paused(tmp_path: Path) -> None:
