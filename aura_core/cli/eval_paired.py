@@ -36,7 +36,7 @@ def paired(
     """Compare models on the same episodes: figures, and differences with paired intervals."""
     from rich.console import Console
     from rich.progress import track
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from aura_core.evaluation.paired import compare, scores
     from aura_core.models import load
@@ -55,7 +55,9 @@ def paired(
     told: dict[str, object] = {}
     for model, after in zip(models[1:], played[1:], strict=True):
         compared = compare(played[0], after)
-        table = Table("figure", models[0], model, "difference", "95% interval", "n")
+        table = Table(
+            Column("figure", no_wrap=True), models[0], model, "difference", "95% interval", "n"
+        )
         for name, c in compared.items():
             table.add_row(
                 name,

@@ -7,8 +7,10 @@ import math
 import pytest
 import typer
 
+from aura_core import models
 from aura_core.cli import main
 from aura_core.cli.eval import app as eval_app
+from aura_core.evaluation import paired
 from aura_core.evaluation.paired import FIGURES, compare
 from aura_core.evaluation.scoring import Said, score
 from aura_core.evaluation.sim import event_f1, figures
@@ -98,3 +100,16 @@ def test_an_unknown_camera_is_refused_before_a_model_is_loaded(command, capsys) 
         main(["eval", *command, "--camera", "real"])
     assert e.value.code == 1
     assert "--camera must be one of drawn, ideal, not 'real'" in capsys.readouterr().err
+
+
+def test_no_name_of_a_figure_is_cut_where_the_output_is_a_file(
+    episodes, capsys, monkeypatch
+) -> None:
+    """Regression: "realtime.exac…" in 80 columns, beside long names of models."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(models, "load", lambda *_: None)
+    monkeypatch.setattr(paired, "scores", lambda *_: scored(episodes, perfect))
+    with pytest.raises(SystemExit) as e:
+        main(["eval", "paired", "aura_tiny", "aura_tiny_memory", "--seeds", "500000:500001"])
+    printed = capsys.readouterr().out
+    assert e.value.code == 0 and [name for name in FIGURES if name not in printed] == []
