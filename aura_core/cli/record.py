@@ -56,4 +56,5 @@ def record(
         begins = time.time_ns() - (time.monotonic_ns() if opened.live else 0)
         events = shifted(insert(opened, questions), begins)
         frames = write_bag(out, events, storage.value, images.value)
-    print(f"{out}: {frames} frames and {len(questions)} questions")
+    asked = "1 question" if len(questions) == 1 else f"{len(questions)} questions"
+    print(f"{out}: {frames} frames and {asked}")

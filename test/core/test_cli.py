@@ -226,11 +226,12 @@ def test_replay_takes_its_own_questions_and_end(tmp_path, capsys):
     assert steps(tmp_path / "r.jsonl") == steps(tmp_path / "run.jsonl") != []
 
 
-def test_a_recording_has_the_time_of_day(tmp_path):
+def test_a_recording_has_the_time_of_day(tmp_path, capsys):
     before = time.time_ns()
     asked = ("--ask", "1:and now?")
     assert aura("record", "sim:3", "--seconds", 2, "--out", tmp_path / "bag", *asked) == 0
     after = time.time_ns()
+    assert capsys.readouterr().out == f"{tmp_path / 'bag'}: 4 frames and 1 question\n"
     with Bag(tmp_path / "bag") as bag:
         events = list(bag.events())
     begins = events[0].stamp_ns
