@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from aura_core.data.engine import Report
     from aura_core.data.worker import Job
 
+SHOWN = 3  # reasons in the error of a stage that leaves nothing: one may only follow from another
+
 app = typer.Typer(help="From raw video to training samples.", no_args_is_help=True)
 
 In = Annotated[
@@ -298,8 +300,9 @@ def _run(
     if not how.quiet:
         _show(data)
     if not told.records:
-        often = max(told.reasons, key=lambda r: told.reasons[r], default="")
-        why = f", most often because: {often} ({told.reasons[often]})" if often else ""
+        often = sorted(told.reasons.items(), key=lambda one: -one[1])[:SHOWN]
+        reasons = ", ".join(f"{reason} ({n})" for reason, n in often)
+        why = f", most often because: {reasons}" if often else ""
         raise InputError(f"{told.stage}: nothing is left of {told.items} items{why}")
 
 

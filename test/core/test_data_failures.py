@@ -164,3 +164,14 @@ def test_a_stage_that_leaves_out_everything_ends_the_run(tmp_path):
     assert (
         "prepare: nothing is left of 2 items, most often because: empty file (2)" in result.stderr
     )
+
+
+def test_the_error_of_an_empty_stage_tells_every_frequent_reason(tmp_path):
+    """Regression: of two reasons it told the one that only followed from the other."""
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "in" / name).write_bytes(b"")
+    (tmp_path / "in" / "c.mp4").write_bytes(b"no video")
+    result = aura("prepare", "--in", tmp_path / "in", "--out", tmp_path / "run", "--quiet")
+    reasons = result.stderr.partition("most often because: ")[2]
+    assert reasons.startswith("empty file (2), ") and reasons.endswith(" (1)\n")
