@@ -43,8 +43,9 @@ test: setup
 test-slow: setup
 	@$(ROS_RUN) $(PY) -m pytest -m slow $(ARGS)
 
+# Two files at a time: nodes wait for each other most of the time.
 test-scenarios: setup
-	@$(ROS_RUN) $(PY) -m pytest -m scenario $(ARGS)
+	@$(ROS_RUN) $(PY) -m pytest -m scenario -n 2 --dist loadfile $(ARGS)
 
 test-audio: setup-voice-all
 	@$(ROS_RUN) $(PY) -m pytest -m audio $(ARGS)
