@@ -3,17 +3,16 @@
 It recognises the sentences of its grammar, and gives partial results while they are spoken.
 
 A grammar maps any speech to one of its sentences. Speech that is none of them is detected by its
-acoustic score: the score of a word's frames, relative to the best score of any senone of the
-acoustic model at the same frames (`compallsen` computes all of them). The worst part of the
-sentence gives the confidence.
+acoustic score: the likelihood of a word, relative to that of a free loop of speech sounds in the
+same frames (see `phone_loop`; `compallsen` makes the two comparable). The mean and the worst part
+of the sentence give the confidence.
 
 Laughs and hesitation (`SOUNDS`) compete with the sentences. What fits one of them better is none.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,9 @@ from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
 from aura_core.speech.asr.automaton import minimal
 from aura_core.speech.asr.base import Recognition
+from aura_core.speech.asr.confidence import MIDDLE, NULL, Segment, confidence, dragged, silent
 from aura_core.speech.asr.grammar import Grammar
+from aura_core.speech.asr.phone_loop import PhoneLoop, open_phone_loop
 from aura_core.speech.wake import WakeConfig, WakeMode, WakeRule
 from aura_core.words import spoken_words
 
@@ -37,8 +38,9 @@ STEP = 160  # samples of 10 ms, the decoder's frames
 # quietest word of 40 questions of eight synthetic voices was 7 dB below, apart from articles.
 QUIET_DB = 18.0
 ARTICLES = frozenset({"a", "an", "the"})
-NULL = "(NULL)"  # the word of an arc without a word
-Segment = tuple[str, int, float]  # word, frames of 10 ms, acoustic probability
+# Frames of a speech sound, on average over a sentence. Questions that eight synthetic voices say at
+# 1.5 times their usual speed (260 words a minute) had 5.1 and more.
+LEAST_FRAMES = 4.5
 # How much less likely than the best a path may be. With the library's own limits (1e-48, 1e-48,
 # 7e-29) the only sentence that fits is lost where a voice swallows a sound, or where one of the
 # `SOUNDS` fits better for a while. With 1e-60, 1e-60 and 1e-40 "tell me when a red cube appears"
@@ -74,6 +76,9 @@ SOUNDS = {
 }
 SOUND, AGAIN = 0.1, 0.3  # probability of such a sound, and of one more of the same
 MARK = "_"  # before a sound's name in the decoder: some are words of the dictionary too
+# Middle of the confidence of the wake phrase: of five voices that say it alone, the first time, the
+# lowest score was -0.0062; of 28 that say it before a question, -0.0050.
+PHRASE = -0.0065
 # words of the default wake phrase that the dictionary in the package lacks (ARPAbet)
 WAKE_PRONUNCIATIONS = {"aura": "AO R AH"}
 # words of the dictionary that sound like a wake phrase, as other pronunciations of it
@@ -86,8 +91,8 @@ class PocketSphinx:
     Speech with a confidence below `rejection` is reported as not in the grammar.
     """
 
-    def __init__(self, decoder: Any, rejection: float, wake: WakeConfig) -> None:
-        self._decoder = decoder
+    def __init__(self, decoder: Any, loop: PhoneLoop, rejection: float, wake: WakeConfig) -> None:
+        self._decoder, self._loop = decoder, loop
         self._rejection = rejection
         self._wake = WakeRule(wake)
         self._noise = np.rint(
@@ -101,23 +106,25 @@ class PocketSphinx:
         if self._open:
             self._decoder.end_utt()
         self._decoder.start_utt()
+        self._loop.begin()
         self._open, self._fed, self._levels = True, 0, Levels()
 
     def feed(self, samples: NDArray[np.int16]) -> str | None:
         self._levels.add(samples)
-        self._decoder.process_raw(self._noisy(samples).tobytes(), False, False)
+        sound = self._noisy(samples).tobytes()
+        self._decoder.process_raw(sound, False, False)
+        self._loop.feed(sound)
         found = self._decoder.hyp()
         return (self._spelt(_unmarked(found.hypstr)) or None) if found is not None else None
 
     def finish(self) -> Recognition:
         self._decoder.end_utt()
+        self._loop.finish()
         self._open = False
         found = self._decoder.hyp()
         if found is None or not found.hypstr:
             return Recognition("", 0.0, in_grammar=False)
-        segments = [
-            (s.word, s.end_frame - s.start_frame + 1, s.ascore) for s in self._decoder.seg()
-        ]
+        segments = self._loop.ratios(self._decoder.seg())
         if found.hypstr.startswith(MARK):
             sure = confidence(segments)
             reason = "filler" if sure >= self._rejection else ""
@@ -125,15 +132,19 @@ class PocketSphinx:
         levels, text = self._levels.of(segments), self._spelt(found.hypstr)
         called: bool | None = None
         phrase = len(spoken_words(found.hypstr)) - len(self._rest(found.hypstr))
-        if 0 < phrase < len(levels) and quieter(levels[:phrase], levels[phrase:]):
+        alone = 0 < phrase == len(levels)
+        at = levels[phrase].segment if 0 < phrase < len(levels) else 0
+        question = segments[at:]
+        unlikely = at and confidence(segments[:at], PHRASE) < self._rejection
+        if unlikely or (at and quieter(levels[:phrase], levels[phrase:])):
             # nobody called the robot: talk or noise before the sentence was taken for the phrase
-            segments, levels = segments[levels[phrase].segment :], levels[phrase:]
+            segments, levels = question, levels[phrase:]
             text, called = " ".join(self._rest(found.hypstr)), False
         unsaid = self._hurried(segments) or dragged(segments)
         unsaid = unsaid or any(too_quiet([word], levels) for word in levels)
-        sure = 0.0 if unsaid else confidence(segments)
-        if phrase and not text.removeprefix(" ".join(spoken_words(self._wake.config.phrase))):
-            called = sure >= self._rejection  # the phrase alone
+        sure = 0.0 if unsaid else confidence(question, PHRASE if alone else MIDDLE)
+        if alone:
+            called = sure >= self._rejection
         return Recognition(text, sure, in_grammar=sure >= self._rejection, called=called)
 
     def _rest(self, text: str) -> list[str]:
@@ -142,7 +153,7 @@ class PocketSphinx:
 
     def _hurried(self, segments: Sequence[Segment]) -> bool:
         """Whether nobody speaks so fast: a sound that is no words was made to fit a sentence."""
-        said = [(word, n) for word, n, _ in segments if n > 0 and not _silent(word)]
+        said = [(word, n) for word, n, _ in segments if n > 0 and not silent(word)]
         sounds = sum(len(self._decoder.lookup_word(word).split()) for word, _ in said)
         return sum(n for _, n in said) < LEAST_FRAMES * sounds
 
@@ -191,7 +202,7 @@ class Levels:
         found, at = [], 0
         for i, (word, frames, _) in enumerate(segments):
             end = at + (frames if word != NULL else 0)
-            if not _silent(word):
+            if not silent(word):
                 loudest = max(self._levels[at:end], default=0.0)
                 found.append(Loudness(i, word.partition("(")[0], loudest))
             at = end
@@ -210,67 +221,6 @@ def quieter(words: Sequence[Loudness], others: Sequence[Loudness]) -> bool:
     """Whether all of these words are quieter than the loudest of the others by `QUIET_DB`."""
     loudest = max((word.level for word in others), default=0.0)
     return bool(words) and all(word.level < loudest - QUIET_DB for word in words)
-
-
-def dragged(segments: Sequence[Segment]) -> bool:
-    """Whether a word, or a silence between two, is longer than anybody makes it.
-
-    Talk before or after a word was matched to it.
-    """
-    silence, begun = 0, False
-    for word, frames, _ in segments:
-        if _silent(word):
-            silence += frames
-            continue
-        if frames > MOST_FRAMES or (begun and silence > MOST_FRAMES):
-            return True
-        silence, begun = 0, True
-    return False
-
-
-# Values of `score` below, per frame of 10 ms. MIDDLE was chosen between questions and other
-# sentences of eight synthetic voices with noise at 25 dB.
-MIDDLE, SLOPE = -0.0148, 0.0008
-# Frames of a speech sound, on average over a sentence. Questions that eight synthetic voices say at
-# 1.5 times their usual speed (260 words a minute) had 5.1 and more.
-LEAST_FRAMES = 4.5
-# Frames of a word, and of a silence between two words. Of 280 questions, some at 0.8 times the
-# usual speed, the longest word had 84 and the longest silence 49. An utterance ends after 90.
-MOST_FRAMES = 150
-LEAST = 1e-30  # lower limit of a segment's probability, for the logarithm
-
-
-def confidence(segments: Iterable[Segment]) -> float:
-    """Return a confidence in [0, 1]: the logistic function of (score - MIDDLE) / SLOPE.
-
-    Args:
-        segments: (word, frames, acoustic probability) of each segment of the best path.
-    """
-    exponent = (score(segments) - MIDDLE) / SLOPE
-    return 1.0 / (1.0 + math.exp(min(-exponent, 700.0)))
-
-
-def score(segments: Iterable[Segment]) -> float:
-    """Return a score of the sentence, 0 at best; the segments are those of `confidence`.
-
-    It is the mean log-probability of a frame over the whole sentence, plus the mean over the two
-    neighbouring segments that fit worst. Silence around the sentence is left out. Silence inside
-    counts, because the decoder matches unknown words to it.
-    """
-    real = [
-        (word, frames, math.log(max(p, LEAST)))
-        for word, frames, p in segments
-        if frames > 0 and word != NULL
-    ]
-    while real and _silent(real[0][0]):
-        real.pop(0)
-    while real and _silent(real[-1][0]):
-        real.pop()
-    if not real:
-        return math.log(LEAST)
-    mean = sum(p for _, _, p in real) / sum(n for _, n, _ in real)
-    pairs = [real[i : i + 2] for i in range(max(1, len(real) - 1))]
-    return mean + min(sum(p for _, _, p in pair) / sum(n for _, n, _ in pair) for pair in pairs)
 
 
 def _alone(
@@ -296,11 +246,6 @@ def _alone(
 
 def _unmarked(text: str) -> str:
     return text.replace(MARK, "")
-
-
-def _silent(word: str) -> bool:
-    """Whether it is silence, noise or nothing."""
-    return word.startswith(("<", "[")) or word == NULL
 
 
 def open_pocketsphinx(
@@ -362,7 +307,8 @@ def open_pocketsphinx(
     model = decoder.create_fsg("questions", sentences.start, end, arcs)
     decoder.add_fsg("questions", model)
     decoder.activate_search("questions")
-    return PocketSphinx(decoder, rejection, wake)
+    loop = open_phone_loop(pocketsphinx, acoustic, dictionary)
+    return PocketSphinx(decoder, loop, rejection, wake)
 
 
 def _files(pocketsphinx: Any, model: str) -> tuple[Path, Path]:
