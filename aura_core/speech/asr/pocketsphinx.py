@@ -135,11 +135,14 @@ class PocketSphinx:
         alone = 0 < phrase == len(levels)
         at = levels[phrase].segment if 0 < phrase < len(levels) else 0
         question = segments[at:]
-        unlikely = at and confidence(segments[:at], PHRASE) < self._rejection
-        if unlikely or (at and quieter(levels[:phrase], levels[phrase:])):
+        if at and quieter(levels[:phrase], levels[phrase:]):
             # nobody called the robot: talk or noise before the sentence was taken for the phrase
-            segments, levels = question, levels[phrase:]
-            text, called = " ".join(self._rest(found.hypstr)), False
+            segments, levels, called = question, levels[phrase:], False
+        elif at and confidence(segments[:at], PHRASE) < self._rejection:
+            # something else was said there, and counts against the question
+            question, called = segments, False
+        if called is False:
+            text = " ".join(self._rest(found.hypstr))
         unsaid = self._hurried(segments) or dragged(segments)
         unsaid = unsaid or any(too_quiet([word], levels) for word in levels)
         sure = 0.0 if unsaid else confidence(question, PHRASE if alone else MIDDLE)
