@@ -51,7 +51,11 @@ class MemoryForm:
     Attributes:
         note: what asks for a note, by language; may hold `{seconds}`.
         block_s: the length of video that a note was trained on; None: any.
-        prefix_tokens: most tokens of notes that it was trained to have before the video; None: any.
+        overlap_s: a note is asked about so much video before its block too, because what happens at
+            the edge of a block is easily missed in both notes. Facts that the note before has told
+            are left out, so this is for models that tell a fact in the same words again.
+        prefix_tokens: most tokens of notes before its video; None: any number; 0: it answers better
+            without them.
         sentences: of a recalled note only the facts are shown that match the question.
         renames: it knows no names: a name in a question is replaced by what it stands for.
         uses: it can write notes, and answer from them; a small model that was not trained with
@@ -74,6 +78,7 @@ class MemoryForm:
     describes: dict[str, str] | None = None
     uses: bool = True
     ages: bool = True
+    overlap_s: float = 0.0
 
 
 PLAIN = MemoryForm(

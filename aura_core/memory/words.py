@@ -123,6 +123,39 @@ def once(text: str) -> str:
     return ("；" if language_of(text) == "zh" else "; ").join(kept)
 
 
+def continued(before: str, text: str) -> str:
+    """A note without what the note before it tells too, where both are about some of the same time.
+
+    What both tell in the same order is one thing each: the longest common subsequence of their
+    facts. Either may have missed something of that time.
+
+    >>> continued("the cat came; the door opened", "the door opened; the lamp went on")
+    'the lamp went on'
+    >>> continued("the door opened", "the door closed; the lamp went on")
+    'the door closed; the lamp went on'
+    """
+    told = [fact.casefold() for fact in sentences(once(before))]
+    facts = sentences(once(text))
+    new = [fact.casefold() for fact in facts]
+    # most[i][j]: how many facts told[i:] and new[j:] have in common, in order
+    most = [[0] * (len(new) + 1) for _ in range(len(told) + 1)]
+    for i in reversed(range(len(told))):
+        for j in reversed(range(len(new))):
+            same = told[i] == new[j]
+            most[i][j] = 1 + most[i + 1][j + 1] if same else max(most[i + 1][j], most[i][j + 1])
+    if not most[0][0]:
+        return text
+    kept, i = [], 0
+    for j, fact in enumerate(facts):
+        while i < len(told) and told[i] != new[j] and most[i + 1][j] == most[i][j]:
+            i += 1
+        if i < len(told) and told[i] == new[j]:
+            i += 1
+        else:
+            kept.append(fact)
+    return ("；" if language_of(text) == "zh" else "; ").join(kept)
+
+
 @lru_cache(4096)
 def stem(word: str) -> str:
     """An English word in lower case without its inflection: "jumped" and "jumps" become "jump"."""

@@ -141,8 +141,19 @@ def memory_form(data: dict[str, Any], path: Path | str) -> MemoryForm:
     for key, value in flags.items():
         if type(value) is not bool:
             raise ModelError(f"{path}: memory.{key} must be bool, not {value!r}")
+    overlap_s = data.get("overlap_s", 0.0)
+    if type(overlap_s) not in (int, float) or not 0.0 <= overlap_s < float("inf"):
+        raise ModelError(f"{path}: memory.overlap_s must be 0 seconds or more, not {overlap_s!r}")
     seconds = None if block_s is None else float(block_s)
-    return MemoryForm(note, seconds, tokens, **flags, merges=merges, describes=describes)
+    return MemoryForm(
+        note,
+        seconds,
+        tokens,
+        **flags,
+        merges=merges,
+        describes=describes,
+        overlap_s=float(overlap_s),
+    )
 
 
 def _texts(

@@ -5,11 +5,13 @@ This tells what the engine needs of a memory, too; `aura_core/live/memory.py` ha
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from aura_core.memory.form import MemoryForm
+from aura_core.memory.words import continued
 from aura_core.stream.asides import Aside, Asides
 from aura_core.types import Chunk, Evidence, Frame, Query
 
@@ -18,7 +20,7 @@ GAP_CHUNKS = 5  # seconds without a picture that are a note of their own
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The video that one note is about.
+    """The video that one note is about. It may begin before the end of the block before.
 
     `first` and `last` are indices of chunks, `begin_ns` and `end_ns` stamps, `wall_ns` the wall
     clock when it closed. `frames` are pictures of it, in order; at least the newest.
@@ -168,6 +170,10 @@ class NoteTaker:
         self._memory, self._form, self._asides = memory, form, asides
         self._chunks, self._most = max(1, min(memory.block_chunks(form), keep)), most
         self._block: Block | None = None  # is being filled
+        self._first = 0  # the first chunk of it that no block before has
+        self._overlap = max(0, min(round(form.overlap_s), keep - self._chunks))
+        self._lately: deque[Block] = deque()  # the newest chunks, each as a block
+        self._told: tuple[int, str] | None = None  # the newest note: its last chunk, and its text
         self._newest = -1
         self._seen_ns: int | None = None  # stamp of the newest chunk's end
         self._waiting: tuple[Aside, Block] | None = None
@@ -184,6 +190,7 @@ class NoteTaker:
         if self._memory.paused:  # no later note tells of this time
             self._give_up()
             self._block = None
+            self._lately.clear()
             return
         now_ns = self._memory.wall_ns(chunk.stamp_ns)
         one = Block(
@@ -191,11 +198,20 @@ class NoteTaker:
         )
         block = self._block
         # Stamps that jump make a block that cannot be told in time: it begins anew.
-        jumped = block is not None and not 0 <= one.begin_ns - block.end_ns < 2**62
-        self._block = one if block is None or jumped else one.after(block)
+        before = block or (self._lately[-1] if self._lately else None)
+        if before is not None and not 0 <= one.begin_ns - before.end_ns < 2**62:
+            block = None
+            self._lately.clear()
+        while self._lately and self._lately[0].first < chunk.index - self._overlap:
+            self._lately.popleft()
+        if block is None:
+            self._first = chunk.index
+            block = self._lately[0] if self._lately and not self._memory.pictures else None
+        self._block = one if block is None else one.after(block)
+        self._lately.append(one)
         if not self._memory.pictures:
             self._block = replace(self._block, frames=one.frames)
-        if self._block.chunks >= self._chunks:
+        if chunk.index - self._first + 1 >= self._chunks:
             self._close(self._block)
             self._block = None
 
@@ -222,6 +238,9 @@ class NoteTaker:
 
         def done(text: str) -> None:
             self._waiting = None
+            before, self._told = self._told, (block.last, text)
+            if before is not None and before[0] >= block.first:
+                text = continued(before[1], text)
             self._memory.wrote(block, text)
             self._merge()
             self._memory.prepare()

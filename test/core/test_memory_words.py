@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura_core.memory.words import content, facts_of, index, language_of, sentences, stem, terms
+from aura_core.memory.words import (
+    content,
+    continued,
+    facts_of,
+    index,
+    language_of,
+    sentences,
+    stem,
+    terms,
+)
 from aura_core.sim.chinese import CHINESE
 from aura_core.sim.phrases import ENGLISH
 
@@ -286,3 +295,52 @@ def test_any_text_has_terms_that_the_index_leaves_whole(text: str) -> None:
     assert all(term and " " not in term and term.isalnum() for term in found)
     facts = sentences(text)
     assert {t for fact in facts for t in terms(fact)} == set(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "told"),
+    [
+        ("", "the cat came", "the cat came"),
+        ("the cat came", "", ""),
+        ("the cat came; the door opened", "the door opened; the lamp went on", "the lamp went on"),
+        ("The door opened.", "the door opened; it got dark", "it got dark"),
+        # either has missed something
+        ("a; b; c", "a; c; d", "d"),
+        ("a; c", "b; c; d", "b; d"),
+        # another order is another thing: it closed, and opened again
+        ("the door opened; the door closed", "the door closed; the door opened", "the door opened"),
+        ("a; a", "a; b; b", "b"),  # what is said twice in a row is one thing
+        ("猫来了；门开了", "门开了；灯亮了；猫离开了", "灯亮了；猫离开了"),
+        # nothing in common: the words stay as they are
+        ("the cat came", "The door opened.  It got dark.", "The door opened.  It got dark."),
+    ],
+)
+def test_a_note_goes_on_where_the_one_before_has_ended(before: str, text: str, told: str) -> None:
+    assert continued(before, text) == told
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=7), st.lists(st.sampled_from("abc"), max_size=7))
+def test_what_is_left_out_is_told_in_both_notes_in_one_order(
+    old: list[str], new: list[str]
+) -> None:
+    def single(facts: list[str]) -> list[str]:
+        return [f for i, f in enumerate(facts) if i == 0 or f != facts[i - 1]]
+
+    def within(part: list[str], whole: list[str]) -> bool:
+        left = iter(whole)
+        return all(fact in left for fact in part)
+
+    new = single(new)
+    kept = sentences(continued("; ".join(old), "; ".join(new)))
+    assert within(kept, new)
+    gone = len(new) - len(kept)
+    both = [part for part in _parts(new) if within(part, single(old))]
+    assert gone == max(map(len, both))
+
+
+def _parts(facts: list[str]) -> list[list[str]]:
+    """Every subsequence."""
+    parts: list[list[str]] = [[]]
+    for fact in facts:
+        parts += [[*part, fact] for part in parts]
+    return parts

@@ -271,6 +271,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "aura.json").write_text('{"memory": {"block_s": true}}'),
         "memory.block_s must be at least 2 seconds, not True",
     ),
+    "aura memory overlap": (
+        lambda f: (f / "aura.json").write_text('{"memory": {"overlap_s": -1}}'),
+        "memory.overlap_s must be 0 seconds or more, not -1",
+    ),
     "aura memory tokens": (
         lambda f: (f / "aura.json").write_text('{"memory": {"prefix_tokens": -1}}'),
         "memory.prefix_tokens must be 0 or more, not -1",

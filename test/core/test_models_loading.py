@@ -190,6 +190,7 @@ def test_the_embedded_models_own_writer_is_read(tmp_path: Path) -> None:
 
 def test_a_checkpoint_tells_its_form_of_memory(folder: Path) -> None:
     assert read_aura(folder).memory is None
-    told = {"memory": {"note": {"en": "note"}, "block_s": 10, "sentences": True}}
-    (folder / "aura.json").write_text(json.dumps(told))
-    assert read_aura(folder).memory == MemoryForm({"en": "note"}, 10.0, None, True, False)
+    memory = {"note": {"en": "note"}, "block_s": 10, "overlap_s": 2, "sentences": True}
+    (folder / "aura.json").write_text(json.dumps({"memory": memory}))
+    told = MemoryForm({"en": "note"}, 10.0, None, True, False, overlap_s=2.0)
+    assert read_aura(folder).memory == told
