@@ -57,7 +57,7 @@ AURA_JSON: dict[str, Any] = {
     "memory": {
         "note": {"en": "note {seconds:g}", "zh": "记录{seconds:g}"},
         "block_s": 10.0,
-        "prefix_tokens": 0,
+        "prefix_tokens": 300,
         "sentences": True,
         "renames": True,
         "describes": {
