@@ -357,11 +357,6 @@ def test_a_video_that_is_shorter_than_its_annotation_is_named(tmp_path, task, fi
     [
         (
             "dynamic_state_grounding.json",
-            {"qa": [{"question": "q", "answer": "a", "timestamp": "9 -- 4"}]},
-            "turn 0: field 'timestamp' must not end before it begins, 4 < 9",
-        ),
-        (
-            "dynamic_state_grounding.json",
             {"qa": [{"question": "q", "answer": "a", "timestamp": "-1 -- 4"}]},
             "turn 0: field 'timestamp' must be a time",
         ),
@@ -377,7 +372,7 @@ def test_a_video_that_is_shorter_than_its_annotation_is_named(tmp_path, task, fi
         ),
     ],
 )
-def test_an_interval_that_ends_before_it_begins_or_begins_before_0(tmp_path, file, row, says):
+def test_a_window_that_ends_before_it_begins_or_a_time_before_0(tmp_path, file, row, says):
     rig.write(tmp_path / file, [{"video": "v.mp4"} | row])
     with pytest.raises(InputError, match=says):
         items_of("omnimmi", tmp_path)

@@ -80,6 +80,21 @@ def test_polled_questions_see_and_hear_what_the_authors_offline_script_gives(omn
     assert [(q.at_s, q.polled_s, q.polled) for q in several.questions] == [(4, 5, ""), (4, 5, "")]
 
 
+def test_an_interval_that_ends_before_it_begins_is_asked_as_the_authors_ask_it(omnimmi_data):
+    """Regression: one row of the authors' file, whose interval is 0.15 s backwards, was refused.
+
+    `online_inference_utils.py` asks at `(s + e) / 2`, and `inference_utils.py` names its clip by
+    `e`; neither looks which of them is the earlier.
+    """
+    turns = [
+        {"question": "What?", "answer": "a", "timestamp": "2.0 -- 5.0"},
+        {"question": "And then?", "answer": "b", "timestamp": "733.9744 -- 731.82586"},
+    ]
+    rig.write(omnimmi_data / "dynamic_state_grounding.json", [{"video": "g.mp4", "qa": turns}])
+    item = items_of("omnimmi", omnimmi_data)[0]
+    assert [(q.at_s, q.polled_s) for q in item.questions] == [(4, 5), (733, 731)]
+
+
 def test_omnimmi_scores(omnimmi_data):
     grounding, action, speaker, alert, turn = items = items_of("omnimmi", omnimmi_data)
     half = rig.said(grounding.id, (4, "They cut wood", "0"), (10, "no idea", "1"))
