@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aura_core.evaluation.statistics import Measured
@@ -65,7 +65,8 @@ class Poll:
 class Question:
     """One question of an item. `id` is unique within the item.
 
-    - `text`: what the model is told; `shown`: what a report shows.
+    - `text`: what the model is told; `shown`: what a report shows; `told`: what of the annotation
+      is in `text` and not in `shown`.
     - `polled` and `polled_s` replace `text` and `at_s` in polled mode, if they are set.
     - `truth`: the right answer in its own second; `due`: words that are due later.
     - `polled_at`: in polled mode the question is put at each of these seconds instead.
@@ -85,6 +86,7 @@ class Question:
     poll: Poll | None = None
     polled_at: tuple[float, ...] = ()
     silence: bool = False
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ class Item:
 
     `videos` are possible paths of its file below the data folder, best first. Playing stops at
     `end_s` (None: at the end of the video). `truth` is what the benchmark's scorer needs besides
-    the questions. `annotated_s` is the last second that the annotation speaks of, apart from
-    questions and the times of answers, so the video must be as long (None: there is none).
+    the questions, and what else of the annotation is used. `annotated_s` is the last second that
+    the annotation speaks of, apart from questions and the times of answers, so the video must be as
+    long (None: there is none).
     """
 
     id: str
@@ -106,12 +109,23 @@ class Item:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the annotation: the video, and each question with its time and its answers.
+        """A digest of the annotation: all that is told, played and scored of it.
 
-        The words around a question are this program's and no part of it.
+        The words around a question and the folders of the video are this program's and no part of
+        it.
         """
-        rows = [(q.at_s, q.group, q.truth, q.shown or q.text, q.due) for q in self.questions]
-        return hashlib.sha256(repr((self.videos[-1], rows)).encode()).hexdigest()[:12]
+        rows = [
+            replace(
+                q,
+                text=q.shown or q.text,
+                shown="",
+                polled="",
+                poll=q.poll and replace(q.poll, text=""),
+            )
+            for q in self.questions
+        ]
+        annotation = (self.videos[-1], rows, self.end_s, self.truth, self.annotated_s)
+        return hashlib.sha256(repr(annotation).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -120,12 +120,10 @@ def _turns(record: Record, part: str) -> tuple[Question, ...]:
 
 
 def _step(record: Record, part: str) -> tuple[Question, ...]:
-    text = NEXT.format(
-        question=record.text("question"), vocab=", ".join(map(str, record.rows("vocab")))
-    )
-    return (
-        Question("0", AT_END, text, part, record.text("answer"), shown=record.text("question")),
-    )
+    shown, truth = record.text("question"), record.text("answer")
+    vocab = tuple(map(str, record.rows("vocab")))
+    text = NEXT.format(question=shown, vocab=", ".join(vocab))
+    return (Question("0", AT_END, text, part, truth, shown=shown, told=vocab),)
 
 
 def _speaker(record: Record, part: str) -> tuple[Question, ...]:
@@ -172,7 +170,15 @@ def _turntaking(record: Record, part: str) -> tuple[Question, ...]:
     polled = "".join(f"{who}\n{words}\n" for turn in turns[-2:] for who, words in turn.data.items())
     return (
         Question(
-            "0", AT_END, text, part, "", shown=last.text("human"), polled=polled, silence=True
+            "0",
+            AT_END,
+            text,
+            part,
+            "",
+            shown=last.text("human"),
+            polled=polled,
+            silence=True,
+            told=(text,),
         ),
     )
 

@@ -89,7 +89,9 @@ def _item(row: Any, path: Path, n: int) -> Item:
     how = HOW[CONTENT[task]].format(regions=", ".join(REGIONS), states=", ".join(states))
     at_s = record.seconds("question_time") if "question_time" in record else 0.0
     question = record.text("question")
-    asked = Question("0", at_s, f"{question}\n{how}", task, "", due, Kind.MULTI_RESPONSE, question)
+    text, told = f"{question}\n{how}", tuple(states)
+    kind = Kind.MULTI_RESPONSE
+    asked = Question("0", at_s, text, task, "", due, kind, question, told=told)
     places = (video, f"raw_videos/{Path(video).name}", f"data/{video}")
     end_s = record.number("duration") if "duration" in record else None
     return Item(

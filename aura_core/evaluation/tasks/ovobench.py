@@ -80,7 +80,7 @@ def _item(row: Any, path: Path, n: int) -> Item:
         questions, clip = [_choice(record, task)], f"{id}.mp4"
     places = (f"src_videos/{video}", video, f"data/src_videos/{video}", f"chunked_videos/{clip}")
     end_s = math.ceil(max(q.at_s for q in questions)) + 1
-    return Item(id, places, tuple(questions), end_s, {"task": task})
+    return Item(id, places, tuple(questions), end_s, {"task": task, "video": video})
 
 
 def _choice(record: Record, task: str) -> Question:
@@ -89,9 +89,8 @@ def _choice(record: Record, task: str) -> Question:
         raise record.wrong("gt", f"must be the index of one of {len(options)} options, not {gt:g}")
     lines = "\n".join(f"{chr(65 + k)}. {o}" for k, o in enumerate(options))
     text = CHOICE.format(question=record.text("question"), options=lines)
-    return Question(
-        "0", record.number("realtime"), text, task, chr(65 + int(gt)), shown=record.text("question")
-    )
+    at_s, shown, told = record.number("realtime"), record.text("question"), tuple(map(str, options))
+    return Question("0", at_s, text, task, chr(65 + int(gt)), shown=shown, told=told)
 
 
 def _point(record: Record, task: str, k: int, raw: Any, path: Path) -> Question:
