@@ -9,8 +9,9 @@ further checks to put right (`expected_checks.py`). Both take it that each scene
 questions as it may, and that all pass their checks: an MLLM that writes fewer, or whose questions
 are refused, asks for less.
 
-Tokens are counted as Qwen3-VL counts a picture, and four characters of text as one; those of
-replies are rough. With the costs of an earlier run, its mean tokens a request are used instead.
+Tokens are counted as Qwen3-VL counts a picture, and four characters of text as one. Replies are as
+long as those that the prompts show (`expected_replies.py`). With the costs of an earlier run, its
+mean tokens a request are used instead.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import av
 from aura_core.data.costs import paid
 from aura_core.data.erring import Errors
 from aura_core.data.expected_checks import checks_of_a_time
+from aura_core.data.expected_replies import ExpectedReplies
 from aura_core.data.mllm_author import LONGEST
 from aura_core.data.prepare import Source
 from aura_core.data.prompts import Prompts
@@ -41,18 +43,6 @@ NAME = "price.json"
 PIXELS = 32 * 32  # of a visual token of Qwen3-VL
 CHARACTERS = 4  # of a token
 LABEL = 8  # tokens of the words beside a picture
-REPLY = {  # tokens of the JSON of a reply, rough
-    "scenes": 120,
-    "now": 180,
-    "later": 160,
-    "times": 60,
-    "visible": 12,
-    "missed": 12,
-    "siblings": 160,
-    "answer": 30,
-    "rephrase": 30,
-    "grounded": 20,
-}
 
 
 @dataclass(frozen=True)
@@ -135,12 +125,12 @@ def estimate(
     low: dict[str, Amount] = defaultdict(Amount)
     high: dict[str, Amount] = defaultdict(Amount)
     count = seconds = 0
-    c = config.synthesize
+    c, replies = config.synthesize, ExpectedReplies(prompts)
     for clip in clips:
         few = math.ceil(clip.seconds / c.max_scene_s)
         many = max(1, clip.seconds // c.min_scene_s)
         for total, scenes, happens, share in ((low, few, 1, 0.0), (high, many, events, off)):
-            _Clip(clip, config, prompts, total).ask(scenes, happens, share, total is high)
+            _Clip(clip, config, prompts, replies, total).ask(scenes, happens, share, total is high)
         count, seconds = count + 1, seconds + clip.seconds
     return Estimate(count, seconds, dict(low), dict(high))
 
@@ -149,8 +139,14 @@ class _Clip:
     """Adds the requests about one clip to `total`."""
 
     def __init__(
-        self, clip: Length, config: DataConfig, prompts: Prompts, total: dict[str, Amount]
+        self,
+        clip: Length,
+        config: DataConfig,
+        prompts: Prompts,
+        replies: ExpectedReplies,
+        total: dict[str, Amount],
     ) -> None:
+        self._replies = replies
         self._clip, self._c, self._prompts, self._total = clip, config, prompts, total
         longest = max(clip.width, clip.height)
         area = clip.width * clip.height * min(1.0, LONGEST / longest) ** 2
@@ -160,7 +156,7 @@ class _Clip:
         """Add all requests, for so many scenes, each as long as the others."""
         c, clip = self._c.synthesize, self._clip
         if c.ask_scenes:
-            self._add("synthesize", "scenes", 1, clip.seconds)
+            self._add("synthesize", "scenes", 1, clip.seconds, listed=(scenes,))
         length = clip.seconds / scenes
         standing = c.proactive + c.multi_response
         answers = c.proactive + c.multi_response * events
@@ -173,20 +169,24 @@ class _Clip:
             first = scene * length
             rest = clip.seconds - first
             if c.real_time:
-                self._add("synthesize", "now", 1, length)
+                self._add("synthesize", "now", 1, length, listed=(c.real_time,))
             if standing or spare:
-                self._add("synthesize", "later", 1, rest)
+                requests = standing + spare
+                listed = (requests, answers / requests)
+                self._add("synthesize", "later", 1, rest, listed=listed)
                 if rest > c.stretch_s:
                     pieces = math.ceil(rest / c.stretch_s) if most else 1
-                    self._add("synthesize", "times", pieces, c.stretch_s + 1)
+                    listed = (answers / pieces,)
+                    self._add("synthesize", "times", pieces, c.stretch_s + 1, listed=listed)
             self._add("synthesize", "visible", checks, back)
             stretches = c.silences if most else min(c.silences, math.ceil(rest / c.stretch_s))
             self._add("synthesize", "missed", standing * stretches, min(rest, c.stretch_s + 1))
             pieces = spare * math.ceil(rest / c.stretch_s)  # all of its silence is looked at
             self._add("synthesize", "missed", pieces, min(rest, c.stretch_s + 1))
             if self._c.refine.siblings:
-                self._add("refine", "siblings", c.real_time, back)
-                share = self._c.refine.siblings / (self._c.refine.siblings + 1)
+                others = self._c.refine.siblings
+                self._add("refine", "siblings", c.real_time, back, listed=(others,))
+                share = others / (others + 1)
                 chosen = c.real_time * (1.0 if most else share)
                 self._add("refine", "answer", chosen, back)
                 self._add("refine", "visible", chosen, back)
@@ -197,13 +197,24 @@ class _Clip:
             self._add("verify", "grounded", samples, view, self._c.verify.frames)
 
     def _add(
-        self, stage: str, kind: str, requests: float, seconds: float, most: int | None = None
+        self,
+        stage: str,
+        kind: str,
+        requests: float,
+        seconds: float,
+        most: int | None = None,
+        listed: tuple[float, ...] = (),
     ) -> None:
+        """Add requests that show `seconds` of video, in at most `most` pictures.
+
+        `listed`: entries of the lists in a reply.
+        """
         frames = min(seconds * FPS, self._c.synthesize.frames if most is None else most)
         texts = self._prompts.texts
         words = (len(texts["system"]) + len(texts[kind])) / CHARACTERS
         prompt = requests * (words + frames * self._picture)
-        self._total[stage] += Amount(requests, prompt, requests * REPLY[kind])
+        reply = self._replies.characters(kind, listed) / CHARACTERS
+        self._total[stage] += Amount(requests, prompt, requests * reply)
 
 
 def like(found: Estimate, run: Path) -> Estimate:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -15,6 +17,7 @@ from aura_core.cli.data import app
 from aura_core.data.engine import run, write_sources
 from aura_core.data.erring import Errors
 from aura_core.data.expected_checks import checks_of_a_time
+from aura_core.data.expected_replies import REPLIES, TEXT, ExpectedReplies, replies_shown
 from aura_core.data.prepare import find_sources
 from aura_core.data.pricing import (
     STAGES,
@@ -105,6 +108,74 @@ def test_larger_pictures_and_longer_prompts_cost_more_tokens_and_not_more_reques
         assert small.low[stage].requests == large.low[stage].requests == wordy.low[stage].requests
         assert small.low[stage].prompt_tokens < large.low[stage].prompt_tokens
         assert small.low[stage].prompt_tokens < wordy.low[stage].prompt_tokens
+
+
+# ---- replies -------------------------------------------------------------------------------------
+
+
+def written(shown: Any, *entries: int) -> Any:
+    """A reply as an example shows it, with texts for "..." and so many entries in its lists."""
+    if isinstance(shown, dict):
+        return {k: written(v, *entries) for k, v in shown.items()}
+    if isinstance(shown, list):
+        n = entries[0] if entries else len(shown)
+        return [written(shown[0], *entries[1:])] * n
+    return "x" * TEXT if shown == "..." else shown
+
+
+@pytest.mark.parametrize("kind", REPLIES)
+def test_every_prompt_shows_a_reply_that_its_length_is_taken_from(kind):
+    shown = replies_shown(Prompts.load(), kind)
+    assert shown
+    as_written = [len(json.dumps(written(reply))) for reply in shown if kind != "later"]
+    if as_written:  # the two requests of `later` have different numbers of answers
+        found = ExpectedReplies(Prompts.load()).characters(kind)
+        assert found == pytest.approx(sum(as_written) / len(as_written))
+
+
+@pytest.mark.parametrize("kind", ["scenes", "now", "times", "siblings"])
+def test_a_reply_is_as_long_as_a_list_of_what_is_asked_for(kind):
+    (shown,) = replies_shown(Prompts.load(), kind)
+    replies = ExpectedReplies(Prompts.load())
+    for n in (0, 1, 7):
+        assert replies.characters(kind, (n,)) == len(json.dumps(written(shown, n)))
+
+
+def test_requests_have_as_many_answers_as_their_events_happen():
+    (shown,) = replies_shown(Prompts.load(), "later")
+    once, often = shown["requests"]
+    assert (once["kind"], often["kind"]) == ("proactive", "multi-response")
+    replies = ExpectedReplies(Prompts.load())
+    none = [len(json.dumps(written({"requests": [r]}, 1, 0))) for r in (once, often)]
+    assert replies.characters("later", (1, 0)) == pytest.approx(sum(none) / 2)
+    # the second of one of the three answers that the prompt shows has two digits
+    answer = len(json.dumps({"second": 9, "answer": "x" * TEXT}) + ", ")
+    further = replies.characters("later", (1, 5)) - replies.characters("later", (1, 4))
+    assert further == pytest.approx((answer + (answer + answer + 1) / 2) / 2)
+
+
+@pytest.mark.parametrize("kind", ["visible", "missed", "grounded"])
+def test_the_estimate_counts_the_reason_before_a_verdict_and_follows_the_prompt(kind):
+    """Regression: 12 tokens were counted for a verdict whose reason comes first: about 30."""
+    prompts = Prompts.load()
+    assert {*replies_shown(prompts, kind)[0]} == {"reason", kind}
+    longer = prompts.texts[kind].replace('"reason": "', f'"reason": "{400 * "x"}')
+    replaced = Prompts(prompts.texts | {kind: longer})
+    clip, config = [Length(60, 64, 64)], DataConfig(refine=RefineConfig(0))
+    before, after = (estimate(clip, config, p, 1).low for p in (prompts, replaced))
+    stage = "verify" if kind == "grounded" else "synthesize"
+    more = after[stage].completion_tokens - before[stage].completion_tokens
+    asked = after[stage].prompt_tokens - before[stage].prompt_tokens
+    # the prompt shows two replies, each of a hundred tokens more
+    assert more == pytest.approx(asked / 2) and more > 0
+    assert all(after[s] == before[s] for s in STAGES if s != stage)
+
+
+def test_a_prompt_that_shows_no_reply_counts_as_the_packages_own():
+    prompts = Prompts.load()
+    bare = prompts.texts["visible"].partition("{")[0]
+    silent = ExpectedReplies(Prompts(prompts.texts | {"visible": bare}))
+    assert silent.characters("visible") == ExpectedReplies(prompts).characters("visible")
 
 
 def test_no_siblings_no_requests_for_them():
