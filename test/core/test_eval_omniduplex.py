@@ -60,6 +60,29 @@ def test_polled_an_answer_may_come_again(data):
     assert figures("omniduplex", [remind], p)["PR_event_reminder"] == (1.0, 1)
 
 
+@pytest.mark.parametrize("split", omniduplex.SPLITS)
+def test_polled_a_correction_is_put_when_all_of_the_video_was_seen(tmp_path, split):
+    """Regression: it was put at 0 s, so that the run ended there and saw one second of video.
+
+    A row without reminders is judged as a correction, whatever its split.
+    """
+    row = {"id": "2", "question_text": "The cup is blue.", "answer1": "red cup"}
+    rig.write(tmp_path / f"{split}.json", [row | {"video_duration": 20.0}])
+    (fix,) = items_of("omniduplex", tmp_path)
+    seen = []
+
+    def say(moment):
+        seen.append(moment.now.chunk)
+        return "No, a red cup." if moment.question and moment.now.brightness > 100 else "Yes."
+
+    p = play_polled(rig.polled(say), fix, rig.frames([10] * 15 + [200] * 5))
+    assert p.seconds == 20 and max(seen) == 19
+    assert p.said == (Spoken(20, "No, a red cup.", "0", True),)
+    assert figures("omniduplex", [fix], p)[split] == (1.0, 1)
+    # a video that is shorter than its annotation is asked about all the same, at its own end
+    assert play_polled(rig.polled(say), fix, rig.frames([10] * 12)).seconds == 12
+
+
 def test_the_authors_replies(data, tmp_path):
     items = items_of("omniduplex", data)
     rows = [{"sentence": TOLD, "start": 11}, {"text": TOLD, "current_time": 31}, {"text": " "}]

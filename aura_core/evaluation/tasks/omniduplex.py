@@ -2,7 +2,8 @@
 
 Scores are those of the authors' `proactive_reminder.py` (github.com/OpenBMB/Omni-DuplexEval). A
 reminder is right if what is said from its time on, for 10 s, tells of the event; an item counts if
-all its reminders are right. A correction is judged on all that is said.
+all its reminders are right. A correction is judged on all that is said. Polled, the user's words
+are put at the end of the video, because any of its seconds may show that they are wrong.
 
 The data set is published as tables with videos in them. This reads a split as JSON or JSON lines,
 with the fields of the table, and its videos as files. Descriptions in real time (RTD) are not here:
@@ -18,6 +19,7 @@ from typing import Any
 from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
 from aura_core.evaluation.records import (
+    AT_END,
     Due,
     Item,
     Outcome,
@@ -78,7 +80,8 @@ def _item(record: Record, split: str) -> Item:
     else:
         poll = Poll(NOW.format(question=text), max(d.end_s for d in due), again=True)
     kind = Kind.REAL_TIME if poll is None else Kind.MULTI_RESPONSE
-    question = Question("0", 0.0, text, split, truth, due, kind, text, poll=poll)
+    polled_s = AT_END if poll is None else None
+    question = Question("0", 0.0, text, split, truth, due, kind, text, polled_s=polled_s, poll=poll)
     video = record.data.get("video")
     name = video if isinstance(video, str) and video else f"{id}.mp4"
     places = (f"videos/{split}/{name}", f"videos/{name}", f"{split}/{name}", name)
