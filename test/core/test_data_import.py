@@ -127,6 +127,34 @@ def test_several_talks_about_one_video_have_samples_of_different_names(tmp_path,
     assert len({s.id for s in samples}) == len(samples)
 
 
+@pytest.mark.parametrize(
+    "task", ["</delegate> look it up", "I will see. </delegation> look it up", "</delegate>"]
+)
+@pytest.mark.parametrize("lists", [False, True])
+def test_a_task_that_is_handed_over_costs_its_question_alone(tmp_path, videos, task, lists):
+    """Regression: one such response left out all that its entry says."""
+    asked = [("Is it dark?", 1), ("When does the shop open?", 3), ("Tell me when it is bright.", 6)]
+    said = [("Yes.", 1), ("One moment.", 4), (task, 5), ("It is bright.", 8)]
+    entry = annotation("a.mp4", asked, said)
+    if lists:
+        r = entry["response"]
+        entry["response"] = [[r[0]], [r[1], r[2]], [r[3]]]
+    done, (talk,), (left,) = imported(tmp_path, videos, "x.json", [entry])
+    assert [brief(q) for q in talk.questions] == [
+        (Kind.REAL_TIME, 1, "Is it dark?", "", [(1, "Yes.")]),
+        (Kind.PROACTIVE, 6, "Tell me when it is bright.", OKAY, [(8, "It is bright.")]),
+    ]
+    assert done.left == {"a question whose response hands a task over": 1}
+    assert left.detail == f"{tmp_path / 'x.json'}:2: '{task}' at 5 s"
+
+
+def test_a_task_that_nobody_asked_for_costs_the_question_of_the_settings(tmp_path, videos):
+    entry = annotation("a.mp4", [("Is it bright?", 9)], [("</delegate> look", 4), ("Yes.", 9)])
+    done, (talk,), _ = imported(tmp_path, videos, "x.json", [entry])
+    assert [q.text for q in talk.questions] == ["Is it bright?"]
+    assert done.left == {"a question whose response hands a task over": 1}
+
+
 GOOD = annotation("a.mp4", [("Is it dark?", 1)], [("Yes.", 1)])
 BAD = {  # what is wrong: (entry, the field and the reason)
     "no video": (GOOD | {"video_path": "c.mp4"}, "'video' names no file that is there"),
@@ -145,8 +173,8 @@ BAD = {  # what is wrong: (entry, the field and the reason)
     "no list": (GOOD | {"response": "Yes."}, "'response' must be a list"),
     "no object": (["Yes."], "an object is needed"),
     "a task": (
-        annotation("a.mp4", [("When does it open?", 1)], [("</delegate> look it up", 1)]),
-        "'response[0].content' hands a task over",
+        annotation("a.mp4", [("</delegate> look it up", 1)], [("Yes.", 1)]),
+        "'question[0].content' hands a task over",
     ),
     "converted": (GOOD | {"messages": []}, "'messages' was converted for training already"),
 }

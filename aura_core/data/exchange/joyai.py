@@ -6,8 +6,8 @@
 
 `time` is a number of seconds, as a text or a number, or several with commas ("5,9"): the same words
 at each of them. `response` may be a list of lists, one for each question. The project's own
-converter reads both, and so does this one. A response that hands a task over begins with
-`</delegate>`; the engine's samples have no form for it, so it is left out with its question.
+converter reads both, and so does this one. A response that hands a task over has `</delegate>`; the
+engine's samples have no form for it, so its question is left out, and the others of the entry stay.
 """
 
 from __future__ import annotations
@@ -75,13 +75,14 @@ def _read(where: str, name: str, values: list[Any], owner: int | None) -> list[L
         if not isinstance(value, dict):
             raise BadEntry(where, f"{name}[{index}]", "must be an object", value)
         text = text_of(where, f"{name}[{index}].content", value.get("content"))
-        if any(marker.rstrip() in text for marker in _FORM.delegates):
+        hands_over = any(marker.rstrip() in text for marker in _FORM.delegates)
+        if hands_over and name == "question":
             raise BadEntry(where, f"{name}[{index}].content", "hands a task over")
         if text == _FORM.silent:
             continue
         text = text.removeprefix(_FORM.respond.rstrip()).strip()
         text = text_of(where, f"{name}[{index}].content", text)
-        lines += [Line(t, text, owner) for t in _times(where, name, index, value)]
+        lines += [Line(t, text, owner, hands_over) for t in _times(where, name, index, value)]
     return lines
 
 

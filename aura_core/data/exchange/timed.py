@@ -24,12 +24,13 @@ class Line:
     """Words at a time of the video, in seconds from its first frame.
 
     `question`: the index of the question that is answered; None: the file does not say, or nobody
-    asked.
+    asked. `hands_over`: the words hand a task over, so they are no answer.
     """
 
     at_s: float
     text: str
     question: int | None = None
+    hands_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,9 @@ def _question(
     for line in talk.said:
         if line.question != index:
             continue
+        if line.hands_over:  # without it, its second would be taught as silence
+            told = f"{talk.where}: '{line.text}' at {line.at_s:g} s"
+            return Left("a question whose response hands a task over", told)
         at = part.chunk(line.at_s)
         if at is None:
             told = f"{talk.where}: '{line.text}' at {line.at_s:g} s, its question at {chunk} s"
