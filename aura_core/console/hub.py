@@ -164,6 +164,11 @@ class Hub:
         if isinstance(event, p.Forgotten):
             self.thumbnails.clear()
         self.past.take(event)
+        self._send(event)
+        if isinstance(event, p.Forgotten):  # pages hold the same words: they get what is left
+            self._send(self.past.snapshot())
+
+    def _send(self, event: p.Event) -> None:
         text, newest_of = p.encode(event), _newest_of(event)
         for page in self.pages:
             page.outgoing.put(text, newest_of)

@@ -60,6 +60,7 @@ REASONS: Mapping[str, str] = {
     "no_recording": "this is no recording",
     "camera_unknown": "there is no camera '{camera}'",
     "picture_gone": "this picture is not kept any more",
+    "alert_gone": "this alert is not kept any more",
     "file_unreadable": "{place}: cannot be read: {why}",
     "microphone_taken": "another page uses its microphone already",
     "microphone_deaf": "no speech recognition runs here: start the robot with its voice nodes",

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from aura_core.console import protocol as p
+from aura_core.errors import InputError
 
 CONVERSATION, ALERTS, NOTES, PROBLEMS = 500, 100, 100, 50  # newest ones that are kept
 
@@ -59,14 +60,17 @@ class Past:
                 pass
 
     def acknowledge(self, key: str) -> p.Alert | None:
-        """Mark an alert as seen. Returns it; None where none has this key, or it was seen."""
+        """Mark an alert as seen. Returns it; None where it was seen already.
+
+        Raises `InputError` where none has this key: it is older than what is kept, or forgotten.
+        """
         for place, alert in enumerate(self._alerts):
             if alert.key == key:
                 if alert.acknowledged:
                     return None
                 self._alerts[place] = replace(alert, acknowledged=True)
                 return self._alerts[place]
-        return None
+        raise InputError("this alert is not kept any more")
 
     def snapshot(self) -> p.Snapshot:
         """All that is kept."""

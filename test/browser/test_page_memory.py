@@ -85,6 +85,28 @@ def test_what_another_page_forgets_goes_away(
     expect(page.locator("#note-list .card")).to_have_count(0)
 
 
+def test_words_that_repeat_what_was_forgotten_leave_every_page(
+    room: Room, server: Server, open_page: Callable[..., Any]
+) -> None:
+    watch = room._add(p.AddWatch("tell me when a letter comes"))
+    room.alert(watch, "a red envelope")
+    pages = [open_page(server.url) for _ in range(2)]
+    for page in pages:
+        expect(page.locator("#alert-list .card")).to_have_count(1)
+        expect(page.locator(".message .bubble").last).to_have_text("a red envelope")
+    room.alert(room.watches[0], "another red envelope")
+    for page in pages:
+        expect(page.locator(".toast")).to_have_count(1)
+    room._change(watch.id, last_text="", last_stamp_ns=None)  # as the keeper of the watches does
+    room.forget(p.Forget(everything=True))
+    for page in pages:
+        expect(page.locator("#alert-list .card")).to_have_count(0)
+        expect(page.locator(".toast")).to_have_count(0)
+        expect(page.locator("#tab-alerts .count")).to_be_hidden()
+        expect(page.locator(".message")).to_have_count(0)
+        assert "envelope" not in page.locator("body").text_content()  # nor for a screen reader
+
+
 def test_stop_remembering(room: Room, page: Any) -> None:
     page.click("#tab-memory")
     page.click("#memory-pause")

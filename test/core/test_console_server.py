@@ -180,6 +180,9 @@ def test_the_picture_of_a_second_is_found_by_its_stamp(robot: FakeRobot, server:
 def test_many_alerts_are_acknowledged_at_once(robot: FakeRobot, server: Server) -> None:
     async def test() -> None:
         async with entered(server) as page:
+            for i in range(60):
+                robot.tell(p.Alert(f"r{i}/w", f"r{i}", "w", "", "tell me", "it is here", i, i))
+                await page.until("alert")
             numbers = [await page.send("acknowledge", key=f"r{i}/w") for i in range(60)]
             answers = [await page.until("answer") for _ in numbers]
             assert [(a["id"], a["ok"]) for a in answers] == [(n, True) for n in numbers]
@@ -252,6 +255,29 @@ def test_what_is_deleted_from_the_memory_is_forgotten_here_too(
             assert not (await page.do("picture", stamp_ns="7"))["ok"]
         async with entered(server) as late:
             assert "letter" not in json.dumps(late.messages[1])
+
+    run(test)
+
+
+def test_a_page_that_is_open_drops_what_was_deleted(robot: FakeRobot, server: Server) -> None:
+    """Pages kept the forgotten words, with alerts that nobody could acknowledge."""
+
+    async def test() -> None:
+        async with entered(server) as page:
+            robot.second(1000.0, 7)
+            robot.tell(p.Said("r", "", "a letter lies there", 7, 1000.0))
+            robot.tell(p.Alert("r/w", "r", "w", "", "tell me", "a letter lies there", 7, 1000.0))
+            watch = p.Watch("w", "", "tell me", "proactive", True, last_text="a letter lies there")
+            robot.tell(p.Watches((watch,)))
+            robot.tell(p.Forgotten(1001.0))
+            await page.until("forgotten")
+            left = await page.next()
+            assert left is not None and left["type"] == "snapshot"
+            assert "letter" not in json.dumps(left)
+            assert [s["stamp_ns"] for s in left["seconds"]] == ["7"]
+            assert [w["text"] for w in left["watches"]] == ["tell me"]
+            answer = await page.do("acknowledge", key="r/w")
+            assert (answer["ok"], answer["error_code"]) == (False, "alert_gone")
 
     run(test)
 

@@ -16,6 +16,7 @@ from aura_core.console.robot import Seen
 from aura_core.console.security import Bucket
 from aura_core.console.state import ALERTS, CONVERSATION, Past
 from aura_core.console.thumbnails import Thumbnails, live
+from aura_core.errors import InputError
 
 
 def second(at_s: float, camera: str = "") -> p.Second:
@@ -62,7 +63,8 @@ def test_an_alert_is_acknowledged_once() -> None:
     acknowledged = past.acknowledge("r1/w")
     assert acknowledged is not None and acknowledged.acknowledged
     assert past.acknowledge("r1/w") is None
-    assert past.acknowledge("r2/w") is None
+    with pytest.raises(InputError, match="not kept any more"):
+        past.acknowledge("r2/w")
     past.take(alert(1))  # told again: no second one
     assert len(past.snapshot().alerts) == 1
 

@@ -85,6 +85,12 @@ export function announce(text, urgent = false) {
   node.textContent = node.textContent === words ? `${words} ` : words;
 }
 
+// Takes away what was told.
+export function unsay() {
+  told.clear();
+  for (const id of ["assertive", "polite"]) byId(id).textContent = "";
+}
+
 export function download(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   el("a", { href: url, download: name }).click();

@@ -5,7 +5,7 @@ import { AwayNotice } from "./away.js";
 import { Clock } from "./clock.js";
 import { Connection, VERSION } from "./connection.js";
 import { Conversation } from "./conversation.js";
-import { byId } from "./dom.js";
+import { byId, unsay } from "./dom.js";
 import { apply, onLanguage, other, setLanguage } from "./language.js";
 import { Memory } from "./memory.js";
 import { Microphone } from "./microphone.js";
@@ -43,6 +43,7 @@ const microphone = new Microphone(model, connection);
 function take(message) {
   if (message.server_ms !== undefined) clock.hear(message.server_ms);
   if (message.type === "playback") clock.follow(message);
+  if (message.type === "forgotten") unsay();
   if (message.type === "hello") {
     if (message.version !== VERSION) return location.reload();
     if (!message.replay) clock.follow(null);

@@ -231,7 +231,11 @@ const TAKE = {
     this.changed("note");
   },
 
+  // A snapshot of what is left comes next.
   forgotten() {
+    this.takeAnswers();
+    this.heard = null;
+    this.changed("heard");
     this.changed("forgotten");
   },
 

@@ -43,6 +43,7 @@ export const REASONS = {
   no_recording: "这不是录制的回放",
   camera_unknown: "没有摄像头“{camera}”",
   picture_gone: "这幅画面已不再保留",
+  alert_gone: "这条提醒已不再保留",
   file_unreadable: "{place}：无法读取：{why}",
   microphone_taken: "另一个页面已在使用麦克风",
   microphone_deaf: "这里没有运行语音识别：请用语音节点启动机器人",

@@ -32,6 +32,12 @@ export class Stage {
     model.on("cameras chosen language", () => this.#build());
     model.on("status", () => this.#troubles());
     model.on("words said", () => this.#captions());
+    model.on("forgotten", () => {
+      for (const { caption } of this.#tiles.values()) {
+        say(caption.firstChild, "");
+        caption.hidden = true;
+      }
+    });
     setInterval(() => this.#ages(), 250);
     document.addEventListener("visibilitychange", () => this.askPictures());
   }

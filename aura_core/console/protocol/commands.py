@@ -58,7 +58,7 @@ class Unwatch:
 
 @dataclass(frozen=True)
 class Acknowledge:
-    """Somebody has seen an alert. All pages are told."""
+    """Somebody has seen an alert. All pages are told. Refused where it is not kept any more."""
 
     key: str = field(**_bounds(most=500, least=1))
 

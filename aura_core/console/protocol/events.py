@@ -69,7 +69,10 @@ class Playback:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a page shows, at connect and after a seek. It replaces what the page had."""
+    """All that a page shows: at connect, after a seek, and after `Forgotten`.
+
+    It replaces what the page had.
+    """
 
     seconds: tuple[Second, ...] = ()  # oldest first, as are all others
     conversation: tuple[Asked | Said | Refused, ...] = ()
@@ -278,7 +281,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """Notes were deleted: the page drops the notes that it shows, and asks for them again."""
+    """Notes were deleted: the page drops the notes that it shows, and asks for them again.
+
+    A `Snapshot` comes next, without the words that may repeat what was deleted.
+    """
 
     at_ms: float
 
