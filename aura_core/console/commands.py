@@ -280,14 +280,20 @@ class Connection:
         """Take sound or a picture. The next message is read when this one is taken, so nothing
         queues here. Returns why the page is to end."""
         if not (self._binary.take() and self._bytes.take(len(data))):
-            self._refuse(0, "too many pictures, or too much sound, in a short time")
-            return None if self._bad.take() else _BAD_PAGE
+            return self._refuse_binary(
+                data, "too many pictures, or too much sound, in a short time"
+            )
         try:
             message = p.parse_binary(data)
             await self._call(*self._taken(message))
         except AuraError as e:
-            return self._unreadable(None, one_line(e))
+            return self._refuse_binary(data, one_line(e))
         return None
+
+    def _refuse_binary(self, data: bytes, why: str) -> p.Bye | None:
+        """No command waits for this answer: it has no id, and names the kind of the message."""
+        self.page.send(p.Answer(0, False, why, {"kind": data[0] if data else 0}))
+        return None if self._bad.take() else _BAD_PAGE
 
     def _taken(self, message: p.Binary) -> tuple[Any, ...]:
         """What is to be called with a binary message."""

@@ -76,9 +76,7 @@ class Room(Robot):
         self.answers: dict[str, str] = {}
         self.cannot: dict[str, str] = {"replay": "this is no recording"}
         self.fails: dict[str, str] = {}
-        self.now = p.Status(
-            0.0, model="a scripted robot, no model", device="cpu", run="run-1"
-        )
+        self.now = p.Status(0.0, model="a scripted robot, no model", device="cpu", run="run-1")
         self.now = replace(self.now, step_ms=61.0, rss_mb=412.0, memory="on")
         self.trouble: dict[str, tuple[str, str]] = {}  # of a camera: trouble and detail
         self.age_ms: float | None = 0.0

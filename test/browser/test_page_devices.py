@@ -12,6 +12,7 @@ from page_rig import Room, now_ms, serving
 
 from aura_core.console import protocol as p
 from aura_core.console.server import Server
+from aura_core.errors import InputError
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: `make test-browser`")
 expect = sync_api.expect
@@ -98,6 +99,48 @@ def test_a_camera_goes_on_after_a_lost_connection_though_nobody_sees_the_page(
 def _refusal(message: Any, refusals: list[str]) -> None:
     if isinstance(message, str) and '"ok":false' in message.replace(" ", ""):
         refusals.append(message)
+
+
+def refuses(why: str) -> Callable[..., None]:
+    def refuse(*_: object) -> None:
+        raise InputError(why)
+
+    return refuse
+
+
+def test_pictures_that_are_refused_have_their_reason_shown_once(
+    open_page: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page went on without a word, until the server closed it."""
+    room = Room("phone")
+    with serving(room) as server:
+        page = open_page(server.url)
+        page.click("#menu-button")
+        page.click("#phone")
+        wait_until(page, lambda: len(room.pictures) > 2)
+        with monkeypatch.context() as refusing:
+            refusing.setattr(room, "see", refuses("this camera takes no pictures now"))
+            why = page.locator("#phone-why")
+            expect(why).to_have_text("this camera takes no pictures now")
+            page.wait_for_timeout(9000)  # four pictures a second would have closed the page
+            expect(why).to_be_visible()
+            expect(page.locator(".message.system", has_text="takes no pictures")).to_have_count(1)
+        before = len(room.pictures)
+        wait_until(page, lambda: len(room.pictures) > before + 2)
+        expect(why).to_be_hidden()
+
+
+def test_sound_that_is_refused_has_its_reason_shown(
+    room: Room, page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.click("#microphone")
+    wait_until(page, lambda: len(room.heard) > 2)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(room, "hear", refuses("no speech recognition runs here"))
+        expect(page.locator("#ask-error")).to_contain_text("no speech recognition")
+    before = len(room.heard)
+    wait_until(page, lambda: len(room.heard) > before + 2)
+    expect(page.locator("#ask-error")).to_be_hidden()
 
 
 def test_a_device_that_the_browser_refuses(page: Any) -> None:

@@ -53,7 +53,15 @@ REFUSING = (
     "aura_ros/conversions.py::forgotten",
 )
 CALLS = {"InputError", "StoreError", "BadCommand", "Bye", "Problem", "Refused", "_tell"}
-CALLS |= {"_refuse", "_refuse_task", "_unreadable", "_report", "_complain", "close"}
+CALLS |= {
+    "_refuse",
+    "_refuse_binary",
+    "_refuse_task",
+    "_unreadable",
+    "_report",
+    "_complain",
+    "close",
+}
 # What a page is shown: all its sentences are reasons, but those that are logged.
 SHOWING = (
     "aura_core/console/robot.py",

@@ -401,7 +401,9 @@ def test_pictures_of_a_phone(robot: FakeRobot, server: Server) -> None:
             assert "already" in (await other.do("phone", on=True, camera="phone"))["error"]
             await page.ws.send_bytes(p.Binary(p.SEEN, 1, 0, jpeg).encode())
             await page.ws.send_bytes(p.Binary(p.SEEN, 1, 0, b"garbage").encode())
-            assert (await page.until("answer"))["error"] == "no JPEG"
+            answer = await page.until("answer")
+            assert (answer["id"], answer["ok"], answer["error"]) == (0, False, "no JPEG")
+            assert answer["data"] == {"kind": p.SEEN}  # which of its devices it is
             await page.ws.send_bytes(p.Binary(p.SEEN, 0, 0, jpeg).encode())
             assert "before its camera" in (await page.until("answer"))["error"]
             await page.ws.send_bytes(p.Binary(p.SEEN, 200, 0, jpeg).encode())

@@ -9,6 +9,7 @@ export const SEEN = 4;
 const QUIET_MS = 6000; // the server says something each second
 const ANSWER_MS = 30_000;
 const WAITS_MS = [300, 1000, 2000, 4000, 8000];
+const HELD_MS = 2000; // after pictures or sound were refused, before more are sent
 const KEY = "aura-token";
 
 export class Connection {
@@ -19,11 +20,13 @@ export class Connection {
   #last = 0;
   #retry = 0;
   #bye = null;
+  #held = new Map(); // kind of binary messages -> until when none is sent
   #opening = null; // {promise, go, fail} until it is entered, or has failed
 
-  // onMessage(message), onPicture(camera, stamp, blob), onState({name, wait_ms, bye})
-  constructor({ onMessage, onPicture, onState }) {
-    Object.assign(this, { onMessage, onPicture, onState });
+  // onMessage(message), onPicture(camera, stamp, blob), onState({name, wait_ms, bye}),
+  // onRefused(kind, error): pictures or sound of this page
+  constructor({ onMessage, onPicture, onState, onRefused }) {
+    Object.assign(this, { onMessage, onPicture, onState, onRefused });
     this.token = takeToken();
     this.entered = false;
     setInterval(() => this.#check(), 1000);
@@ -79,8 +82,10 @@ export class Connection {
     });
   }
 
-  // Sends sound or a picture; leaves it out where the network is behind. False: it was left out.
+  // Sends sound or a picture; leaves it out where the network is behind, and for a while after one
+  // was refused: the server closes a page that goes on. False: it was left out.
   sendBinary(kind, camera, content) {
+    if (performance.now() < this.#held.get(kind)) return false;
     if (!this.#isOpen() || this.#socket.bufferedAmount > 512 * 1024) return false;
     const message = new Uint8Array(HEADER + content.byteLength);
     const head = new DataView(message.buffer);
@@ -102,6 +107,7 @@ export class Connection {
     if (typeof data !== "string") return this.#takePicture(data);
     const message = JSON.parse(data);
     if (message.type === "answer") {
+      if (message.id === 0) return this.#refused(message);
       const command = this.#end(message.id);
       if (!command) return;
       if (message.ok) command.resolve({ ...message.data, picture: command.picture });
@@ -116,6 +122,15 @@ export class Connection {
     }
     if (message.type === "bye") this.#bye = message;
     else this.onMessage(message);
+  }
+
+  // One reason for all that were under way.
+  #refused(message) {
+    const { kind } = message.data;
+    const now = performance.now();
+    if (now < this.#held.get(kind)) return;
+    this.#held.set(kind, now + HELD_MS);
+    this.onRefused(kind, new Refusal(message));
   }
 
   #takePicture(data) {

@@ -3,7 +3,7 @@
 import { AlertList } from "./alerts.js";
 import { AwayNotice } from "./away.js";
 import { Clock } from "./clock.js";
-import { Connection, VERSION } from "./connection.js";
+import { Connection, SOUND, VERSION } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { byId, unsay } from "./dom.js";
 import { apply, onLanguage, other, setLanguage } from "./language.js";
@@ -26,6 +26,7 @@ const connection = new Connection({
   onMessage: take,
   onPicture: (place, stamp, blob) => stage.draw(place, stamp, blob),
   onState: (state) => changed(state),
+  onRefused: (kind, error) => (kind === SOUND ? microphone : phone).refused(error),
 });
 const pictures = new Pictures(connection);
 const away = new AwayNotice(connection);

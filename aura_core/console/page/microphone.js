@@ -30,6 +30,11 @@ export class Microphone {
     if (this.#refused && !why) this.#failed(null);
   }
 
+  // The server takes no sound now. Whoever has stopped it knows.
+  refused(error) {
+    if (this.#on) lineOf("ask-error").refused(() => whyNot(error));
+  }
+
   // The connection was lost: no sound is sent before the server was told of it again.
   left() {
     this.#end();

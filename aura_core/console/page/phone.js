@@ -4,7 +4,7 @@ import { SEEN } from "./connection.js";
 import { byId, el } from "./dom.js";
 import { t } from "./language.js";
 import { deviceWords } from "./microphone.js";
-import { lineOf } from "./reasons.js";
+import { lineOf, whyNot } from "./reasons.js";
 
 const FPS = 4; // the assistant uses two; more makes the picture of now newer
 const WIDTH = 640;
@@ -36,6 +36,13 @@ export class Phone {
 
   #failed(words) {
     lineOf("phone-why").failed(words);
+  }
+
+  // The server takes no pictures of this camera now. Whoever has stopped it knows.
+  refused(error) {
+    const text = () => whyNot(error);
+    if (!this.#on || !lineOf("phone-why").refused(text)) return;
+    this.#model.system("problem", this.#model.clock.now(), { text }); // the menu may be closed
   }
 
   // The connection was lost: no picture is sent before the server was told of this camera again.

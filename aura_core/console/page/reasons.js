@@ -18,6 +18,7 @@ export function whyNot(error) {
   return error.answer ? because(error.answer, "error") : error.message;
 }
 
+const OVER_MS = 5000;
 const lines = new Map();
 
 // The line for reasons with this id; there is one of each.
@@ -40,6 +41,14 @@ class Line {
   failed(words) {
     this.#failed = words;
     this.#show();
+  }
+
+  // What is refused again and again: shown until it was not for a while. False: it is shown already.
+  refused(words) {
+    const fresh = this.#failed === null;
+    this.failed(words);
+    setTimeout(() => this.#failed === words && this.failed(null), OVER_MS);
+    return fresh;
   }
 
   // Why it cannot be done; "": it can.

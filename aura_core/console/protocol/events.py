@@ -300,7 +300,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a command."""
+    """The answer to a command.
+
+    A refusal of what has no id has the id 0: a text that cannot be read, or a binary message, whose
+    `kind` is in `data`.
+    """
 
     id: int
     ok: bool
