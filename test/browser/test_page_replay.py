@@ -85,6 +85,32 @@ def test_the_marks_lead_from_event_to_event(replayed: Callable[[str], Any]) -> N
     expect(page.locator(".message .bubble").last).to_have_text("a cat")
 
 
+def test_a_link_of_another_recording_is_said_and_goes_nowhere(
+    replayed: Callable[[str], Any],
+) -> None:
+    """It jumped there in whatever was served."""
+    page = replayed("#run=a%20run.jsonl&at=20")
+    notice = page.locator("#replay-notice")
+    said = "This link is of a run.jsonl. Shown here is an afternoon."
+    expect(notice).to_have_text(said)
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:00"))
+    page.evaluate("location.hash = 'run=an%20afternoon&at=20'")
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:20"))
+    expect(notice).to_be_hidden()
+    page.evaluate("location.hash = 'run=a%20run.jsonl&at=30'")
+    expect(notice).to_have_text(said)
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:20"))
+
+
+def test_a_link_to_a_recording_is_said_where_none_is_served(
+    open_page: Callable[..., Any],
+) -> None:
+    with serving(Room()) as server:
+        page = open_page(server.url + "#run=run.jsonl&at=20")
+        said = "This link is of run.jsonl. Shown here is living room."
+        expect(page.locator(".message.system")).to_contain_text(said)
+
+
 def test_play_and_stop(replayed: Callable[[str], Any]) -> None:
     page = replayed("#at=8")
     expect(page.locator("#position")).to_have_text(re.compile(r"^0:08"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from aura_core.console.topics import Topics
 from aura_core.errors import InputError
 from aura_core.memory.pictures import decoded
 from aura_core.models.scripted import ScriptedBackend
+from aura_core.replay.html import Scrub
 from aura_core.replay.lockstep import Asked, Lockstep, drive, insert
 from aura_core.replay.writer import write_bag
 from aura_core.stream.engine import StreamEngine
@@ -85,6 +87,15 @@ def test_every_decision_of_a_run_has_its_frame(run: tuple[Path, Path]) -> None:
 def test_a_run_without_frames_says_so(run: tuple[Path, Path]) -> None:
     tape = read_tape(run[0])
     assert "--frames" in tape.notice and tape.film.picture("", START) is None
+
+
+def test_a_reports_link_names_the_run_as_the_console_does(run: tuple[Path, Path]) -> None:
+    """The page compares both: it does not jump in another recording."""
+    lines, bag = run
+    named = lines.rename(lines.with_name("a run & more.jsonl"))
+    fragment = urlsplit(Scrub(named, bag).link(3)).fragment
+    tape = read_tape(named)
+    assert parse_qs(fragment) == {"run": [tape.title], "at": ["3"]}
 
 
 def test_the_frames_of_a_run_may_be_those_of_the_simulator(run: tuple[Path, Path]) -> None:

@@ -44,6 +44,10 @@ export class Replay {
   #show() {
     const { hello, playback } = this.#model;
     byId("replay").hidden = !hello?.replay;
+    if (hello && !hello.replay && !this.#jumped) {
+      this.#jumped = true;
+      this.#jump();
+    }
     if (!hello?.replay || !playback) return;
     const input = byId("seek");
     input.max = Math.max(0.1, (playback.end_ms - playback.begin_ms) / 1000);
@@ -62,18 +66,24 @@ export class Replay {
     }
   }
 
-  // What is missing in the recording.
+  // What is missing in the recording, and that a link is of another one.
   #notice() {
     const { hello, status } = this.#model;
     const told = hello?.replay && status && !status.trouble;
-    lineOf("replay-notice").cannot(told ? because(status, "detail") : "");
+    const missing = told ? because(status, "detail") : "";
+    lineOf("replay-notice").cannot([otherRun(hello), missing].filter(Boolean).join(" "));
   }
 
-  // `#at=SECONDS` in the address: a report links to a moment.
+  // `#run=NAME&at=SECONDS` in the address: a report links to a moment of a recording.
   #jump() {
-    const words = new URLSearchParams(location.hash.slice(1));
-    const at = Number.parseFloat(words.get("at"));
-    if (this.#model.hello?.replay && Number.isFinite(at)) this.seek(this.#begin + at * 1000);
+    const { hello, clock } = this.#model;
+    this.#notice();
+    if (otherRun(hello)) {
+      if (!hello.replay) this.#model.system("problem", clock.now(), { text: () => otherRun(hello) });
+      return;
+    }
+    const at = Number.parseFloat(linked().get("at"));
+    if (hello?.replay && Number.isFinite(at)) this.seek(this.#begin + at * 1000);
   }
 
   #tick() {
@@ -149,4 +159,15 @@ export class Replay {
   #failed(error) {
     this.#model.system("problem", this.#model.clock.now(), { text: () => whyNot(error) });
   }
+}
+
+function linked() {
+  return new URLSearchParams(location.hash.slice(1));
+}
+
+// That the link is of another recording than the one that is shown; "": it is not.
+function otherRun(hello) {
+  const run = linked().get("run");
+  if (!hello || !run || run === hello.title) return "";
+  return t("link_other", { run: run.slice(0, 100), title: hello.title });
 }

@@ -131,6 +131,7 @@ export const WORDS = {
   mark_before: "To the event before",
   mark_after: "To the next event",
   position: "Position in the recording",
+  link_other: "This link is of {run}. Shown here is {title}.",
   speed: "Speed",
 
   // ---- timeline ----

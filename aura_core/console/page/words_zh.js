@@ -126,6 +126,7 @@ export const WORDS = {
   mark_before: "上一个事件",
   mark_after: "下一个事件",
   position: "录制中的位置",
+  link_other: "该链接属于 {run}，此处显示的是 {title}。",
   speed: "速度",
 
   timeline: "时间线",
