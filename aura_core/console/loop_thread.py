@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 
@@ -17,10 +18,11 @@ class LoopThread:
         name: of the thread.
         serve: called on the loop with a function to call when it serves, and an event after which
             it has to return.
+        listening: a socket that is closed at the end, however it comes.
     """
 
-    def __init__(self, name: str, serve: Serve) -> None:
-        self._name, self._serve = name, serve
+    def __init__(self, name: str, serve: Serve, listening: socket.socket | None = None) -> None:
+        self._name, self._serve, self._listening = name, serve, listening
         self._begun = threading.Event()
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
@@ -57,6 +59,8 @@ class LoopThread:
                 raise  # a bug: the traceback is printed
             self._failure = e
         finally:
+            if self._listening is not None:
+                self._listening.close()
             self._begun.set()
 
     async def _run(self) -> None:

@@ -127,7 +127,7 @@ class Server:
     def start(self) -> None:
         """Take the address, open the robot, and serve. Raises `InputError`."""
         listening = self._listen()
-        self._thread = LoopThread("console server", partial(self._serve, listening))
+        self._thread = LoopThread("console server", partial(self._serve, listening), listening)
         self._thread.start()
         if (count := len(self.robot.cameras)) > p.MOST_SHOWN:
             log.warning("a page shows the first %d of %d cameras", p.MOST_SHOWN, count)
@@ -155,12 +155,6 @@ class Server:
     # ---- on the server's thread --------------------------------------------------------------
 
     async def _serve(
-        self, listening: socket.socket, begun: Callable[[], None], stopping: asyncio.Event
-    ) -> None:
-        with contextlib.closing(listening):
-            await self._serve_on(listening, begun, stopping)
-
-    async def _serve_on(
         self, listening: socket.socket, begun: Callable[[], None], stopping: asyncio.Event
     ) -> None:
         self.pool = pool = ThreadPoolExecutor(THREADS, "console command")

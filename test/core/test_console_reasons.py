@@ -35,7 +35,7 @@ REFUSING = (
     "aura_core/console/protocol/reading.py",
     "aura_core/console/commands.py",
     "aura_core/console/state.py",
-    "aura_core/console/server.py::_first,_slow,_serve_on",
+    "aura_core/console/server.py::_first,_slow,_serve",
     "aura_core/console/recording.py",
     "aura_core/console/film.py::FolderFilm",
     "aura_core/live/host.py",

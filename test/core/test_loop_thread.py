@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable
 
@@ -33,10 +34,12 @@ def test_what_fails_before_it_serves_is_raised(error: BaseException) -> None:
     async def serve(begun: Callable[[], None], stopping: asyncio.Event) -> None:
         raise error
 
-    one = LoopThread("a server", serve)
+    listening = socket.socket()
+    one = LoopThread("a server", serve, listening)
     with pytest.raises(type(error)):
         one.start()
     one.stop()
+    assert listening.fileno() == -1, "it is closed"
 
 
 def test_one_that_ends_by_itself_can_be_stopped() -> None:

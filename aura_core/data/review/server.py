@@ -9,7 +9,6 @@ the console.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import socket
@@ -67,7 +66,7 @@ class ReviewServer:
     def start(self) -> None:
         """Take the address, and serve on a thread of its own. Raises `InputError`."""
         listening = self._listen()
-        self._thread = LoopThread("review server", partial(self._serve, listening))
+        self._thread = LoopThread("review server", partial(self._serve, listening), listening)
         self._thread.start()
 
     def stop(self) -> None:
@@ -83,12 +82,6 @@ class ReviewServer:
     # ---- on the server's thread --------------------------------------------------------------
 
     async def _serve(
-        self, listening: socket.socket, begun: Callable[[], None], stopping: asyncio.Event
-    ) -> None:
-        with contextlib.closing(listening):
-            await self._serve_on(listening, begun, stopping)
-
-    async def _serve_on(
         self, listening: socket.socket, begun: Callable[[], None], stopping: asyncio.Event
     ) -> None:
         self._pool = ThreadPoolExecutor(2, "review")
