@@ -68,6 +68,8 @@ class AuraNode(LifecycleNode):
         self._changing = threading.Lock()  # held during a transition
         self._cancelled = threading.Event()
         self._stuck = False  # a thread of the node did not end
+        self._topics: dict[str, Callable[[], int]] = {}  # what counts the other ends of each topic
+        self._topics_lock = threading.Lock()  # a topic must not end while it is counted
         self._starting = False  # the automatic transitions are under way
         table = (*parameters(ManagedConfig), *parameters(settings))
         self._values = Parameters(self, table, lambda changes: self.apply(changes))
@@ -127,7 +129,11 @@ class AuraNode(LifecycleNode):
                 kind, topic, p, qos_overriding_options=options
             ),
         )
-        self.undo(lambda: self.destroy_publisher(publisher))
+        self._count(
+            f"subscribers of {publisher.topic_name}",
+            publisher.get_subscription_count,
+            lambda: self.destroy_publisher(publisher),
+        )
         return publisher
 
     def subscribe(
@@ -140,7 +146,11 @@ class AuraNode(LifecycleNode):
                 kind, topic, callback, p, qos_overriding_options=options
             ),
         )
-        self.undo(lambda: self.destroy_subscription(subscription))
+        self._count(
+            f"publishers of {subscription.topic_name}",
+            subscription.get_publisher_count,
+            lambda: self.destroy_subscription(subscription),
+        )
 
     def serve(self, kind: Any, name: str, callback: Callable[[Any, Any], Any]) -> None:
         """Offer a service."""
@@ -217,6 +227,16 @@ class AuraNode(LifecycleNode):
     def cancelled(self) -> bool:
         """Whether the process ends, and a transition must not wait any longer."""
         return self._cancelled.is_set()
+
+    def matched(self) -> dict[str, int]:
+        """How many subscribers or publishers this node has found for each of its topics.
+
+        What is published while this node knows no subscriber is lost, though another node's view of
+        the graph may show both ends already. The keys are "subscribers of /topic" and "publishers
+        of /topic".
+        """
+        with self._topics_lock:
+            return {name: count() for name, count in self._topics.items()}
 
     def now_ns(self) -> int:
         """Time of the node's clock in nanoseconds: the machine's clock, or the simulated one."""
@@ -386,6 +406,17 @@ class AuraNode(LifecycleNode):
                 raise
             raise ConfigError(one_line(e)) from e
 
+    def _count(self, name: str, count: Callable[[], int], destroy: Callable[[], object]) -> None:
+        """Report the other ends of a topic in /diagnostics until the stage ends."""
+        self._topics[name] = count
+
+        def end() -> None:
+            with self._topics_lock:
+                self._topics.pop(name, None)
+                destroy()
+
+        self.undo(end)
+
     def _check_overrides(self) -> None:
         """Warn of QoS overrides that name no topic of this node: rclpy ignores them silently."""
         for name in self._parameter_overrides:
@@ -404,6 +435,6 @@ class AuraNode(LifecycleNode):
             values, hardware = {}, ""
         name = self.get_fully_qualified_name().lstrip("/")
         msg = diagnostics_msg(
-            self.now_ns(), name, hardware, level, message, {"lifecycle": state, **values}
+            self.now_ns(), name, hardware, level, message, {"lifecycle": state, **values, **self.matched()}
         )
         self._diagnostics.publish(msg)

@@ -340,7 +340,6 @@ class ReactionsNode(AuraNode):
                 missing.append(f"nobody publishes {topic}: is the assistant running?")
             states = ("done", "failed", "dry_run", "unanswered")
             values = {
-                "publishers_of_alerts": publishers,
                 "reactions": ", ".join(self._reactions),
                 "dry_run_of_all": self._dry_run,
                 "waiting": self._rules.waiting,

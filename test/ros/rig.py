@@ -210,15 +210,30 @@ class Rig:
             "the assistant",
         )
         self.until(lambda: self.heartbeats, "a heartbeat")
-        self.until(
-            lambda: self.node.count_publishers("aura/response"), "the publisher of responses"
-        )
+        self.met("assistant_node")
         return self
 
-    def matched_user(self) -> None:
-        """Wait until the assistant hears the user, and the rig its responses."""
-        self.until(lambda: self.user.get_subscription_count(), "the assistant")
-        self.until(lambda: self.node.count_publishers("aura/response"), "the publisher")
+    def met(self, name: str, lifecycle: str = "active") -> None:
+        """Wait until the node of this name reports that it has found every end of the rig.
+
+        The node must be in this state, in which it has the topics that the test needs.
+
+        Discovery is one-sided for a moment: what a node publishes before it has found the rig's
+        subscription is lost, though the rig has found its publisher.
+        """
+        name = f"{self.node.get_namespace()}/{name}".lstrip("/")
+        rig = [f"publishers of {p.topic_name}" for p in self.node.publishers]
+        rig += [f"subscribers of {s.topic_name}" for s in self.node.subscriptions]
+        self.diagnostics.clear()
+
+        def found() -> bool:
+            reports = [s for d in self.diagnostics for s in d.status if s.name == name]
+            if not reports:
+                return False
+            values = {v.key: v.value for v in reports[-1].values}
+            return values["lifecycle"] == lifecycle and "0" not in {values.get(end) for end in rig}
+
+        self.until(found, f"{name} to find the rig")
 
     def frames(
         self, grey: int = 0, halves: Sequence[float] = (0, 1), frame_id: str = "rig"

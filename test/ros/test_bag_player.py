@@ -127,7 +127,7 @@ def test_a_loop_goes_on_and_asks_each_watch_once(rigs: Rigs, tmp_path: Path) -> 
     watches: list[Watches] = hear(rig, Watches, "aura/watches", qos.LATCHED)
     args = ("-p", "model.path:=scripted", "-p", "use_sim_time:=true")
     with Process("assistant_node", namespace, *args) as assistant:
-        rig.matched_user()
+        rig.met("assistant_node")
         with player(namespace, tmp_path / "bag", "rate:=3.0", "loop:=true") as process:
             rig.until(lambda: len(rig.final("You asked: how bright?")) == 3, "three rounds")
             process.end_cleanly()

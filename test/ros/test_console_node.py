@@ -171,6 +171,7 @@ class Robot:
     def watched(self, publishers: int = 1) -> Self:
         """Wait until frames reach both, and the console sees the assistant's seconds."""
         self.rig.matched()
+        self.rig.met("console_node")
         self.rig.until(
             lambda: self.rig.camera.get_subscription_count() == 2, "both subscribers of images"
         )
@@ -355,7 +356,7 @@ def test_sound_of_a_page_reaches_the_asr_that_runs_and_is_refused_without(robot:
         "sound without a gap, though it came at once"
     )
     words = rig.node.create_publisher(Transcript, "asr/transcript", qos.EVENTS)
-    rig.until(words.get_subscription_count, "the console")
+    rig.met("console_node")
     words.publish(Transcript(state="rejected", text="hm", reason="filler"))
     assert page.until("heard", state="rejected")["reason"] == "filler"
     assert page.do("microphone", on=False)["ok"]

@@ -83,9 +83,7 @@ class Robot:
 
     def ready(self) -> None:
         """Wait until the node and the robot hear each other."""
-        self.rig.until(self._alerts.get_subscription_count, "the node")
-        while self.values_of(self.diagnosed("active"))["publishers_of_alerts"] == "0":
-            pass  # what is published now does not reach it
+        self.rig.met("reactions_node")
 
     @staticmethod
     def values_of(status: Any) -> dict[str, str]:

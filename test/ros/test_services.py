@@ -207,7 +207,7 @@ def test_asking_returns_while_the_model_loads(rigs: Rigs, monkeypatch: pytest.Mo
         assert not question.accepted
         assert question.reason == "the model is still loading; ask again when it is ready"
         assert watch.accepted and watch.query_id and not watch.reason
-        rig.matched_user()
+        rig.met("assistant_node", "configuring")
         rig.ask("how bright is it?")
         (refusal,) = rig.until(lambda: rig.final(), "the refusal on the topic")
         assert refusal.refused and "the model is still loading" in refusal.text

@@ -38,7 +38,7 @@ class Cameras:
         for publisher in self.publishers.values():
             self.rig.until(publisher.get_subscription_count, "the assistant")
         self.rig.until(lambda: self.rig.heartbeats, "a heartbeat")
-        self.rig.until(lambda: self.rig.node.count_publishers("aura/response"), "its responses")
+        self.rig.met("assistant_node")
 
     def show(self, **greys: int) -> dict[str, int]:
         """Show the next second; wait until every camera in it is decided. Returns the stamps."""

