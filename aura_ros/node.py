@@ -435,6 +435,11 @@ class AuraNode(LifecycleNode):
             values, hardware = {}, ""
         name = self.get_fully_qualified_name().lstrip("/")
         msg = diagnostics_msg(
-            self.now_ns(), name, hardware, level, message, {"lifecycle": state, **values, **self.matched()}
+            self.now_ns(),
+            name,
+            hardware,
+            level,
+            message,
+            {"lifecycle": state, **values, **self.matched()},
         )
         self._diagnostics.publish(msg)
