@@ -160,12 +160,21 @@ class LocalRobot(Robot):
         self.tell(Seen(camera, frame.stamp_ns, frame.image))
 
     def _ask_again(self, camera: str, query: Query) -> None:
-        """A question of a bag."""
+        """A question of a bag. Where it is refused, the page says so."""
+
+        def refuse(error: BaseException) -> None:
+            self.tell(p.Refused(query.id, camera, query.text, one_line(error), now_ms()))
+
+        def done(asked: Future[Query]) -> None:
+            if (error := asked.exception()) is not None:
+                refuse(error)
+
         try:
-            self.host.ask(query, camera, "bag")
+            asked = self.host.ask(query, camera, "bag")
         except InputError as e:
-            refused = p.Refused(query.id, camera, query.text, one_line(e), now_ms())
-            self.tell(refused)
+            refuse(e)
+        else:
+            asked.add_done_callback(done)  # the model's thread may refuse it too
 
     # ---- on the model's thread ---------------------------------------------------------------
 

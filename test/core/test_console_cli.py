@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket as sockets
-import subprocess
-import sys
-import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from console_command import SIMULATED, STARTS_S, ended, running
 from console_rig import entered, run, socket
 
 from aura_core.cli import main
@@ -91,45 +86,10 @@ def test_settings_without_an_effect_are_refused() -> None:
 
 # ---- serving -------------------------------------------------------------------------------------
 
-SIMULATED = ("console", "sim:900001", "--loop", "--model", "scripted")
-STARTS_S = 120.0  # a busy machine is slow
-
-
-@contextmanager
-def serving(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command in a process of its own, on a free port, and the address that it has printed."""
-    command = [sys.executable, "-m", "aura_core.cli", *SIMULATED, "--port", "0", *args]
-    root = str(Path(__file__).parents[2])
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": root},
-    )
-    hangs = threading.Timer(STARTS_S, process.kill)
-    hangs.start()
-    try:
-        assert process.stdout is not None and process.stderr is not None
-        line = process.stdout.readline()
-        assert line.startswith("console: http://"), line + process.stderr.read()
-        yield process, line.removeprefix("console: ").rstrip("\n")
-    finally:
-        hangs.cancel()
-        process.kill()
-        process.wait()
-
-
-def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
-    """Exit code of a process after a signal, and what it has printed since its address."""
-    process.send_signal(number)
-    out, err = process.communicate(timeout=STARTS_S)
-    return process.returncode, out, err
-
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_prints_its_address_serves_and_ends_with_a_signal(number: signal.Signals) -> None:
-    with serving() as (process, url):
+    with running(*SIMULATED) as (process, url):
         address = urlsplit(url)
         assert (address.hostname, address.path, address.fragment) == ("127.0.0.1", "/", "")
         with urllib.request.urlopen(url, timeout=STARTS_S) as answer:
@@ -151,7 +111,7 @@ def test_it_prints_its_address_serves_and_ends_with_a_signal(number: signal.Sign
 
 
 def test_for_another_address_a_token_is_printed_once_in_the_fragment() -> None:
-    with serving("--host", "0.0.0.0") as (process, url):
+    with running(*SIMULATED, "--host", "0.0.0.0") as (process, url):
         address = urlsplit(url)
         assert not address.query
         (token,) = parse_qs(address.fragment)["token"]
@@ -175,7 +135,7 @@ def test_for_another_address_a_token_is_printed_once_in_the_fragment() -> None:
 def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with sockets.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as exited:
         port = taken.getsockname()[1]
-        main([*SIMULATED, "--port", str(port)])
+        main(["console", *SIMULATED, "--port", str(port)])
     assert exited.value.code == 1
     told = capsys.readouterr()
     (line,) = told.err.splitlines()

@@ -6,22 +6,22 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from console_rig import WAIT_S, entered, picture, run, serving
 from engine_rig import free
+from local_rig import folder, opened, scripted
 
 from aura_core.config import AssistantConfig, MemoryConfig, ModelConfig
 from aura_core.console import feed as feeds
 from aura_core.console import protocol as p
 from aura_core.console.feed import PHONE, Source
 from aura_core.console.local import LocalRobot, wanted
-from aura_core.console.robot import Seen, Told
+from aura_core.console.robot import Seen
 from aura_core.errors import InputError
 from aura_core.live.events import Stepped
 from aura_core.models import load
@@ -31,52 +31,8 @@ from aura_core.sources import open_source
 from aura_core.stream.engine import StreamEngine
 from aura_core.types import NS, Frame, Query, Step
 
-E = TypeVar("E")
 SECONDS = 6
 VOLATILE = ("step_ms", "decide_ms", "response_id", "query_id", "watches")  # times, ids of a run
-
-
-class Heard:
-    """All that a robot has told."""
-
-    def __init__(self, robot: LocalRobot) -> None:
-        self._told: queue.Queue[Told] = queue.Queue()
-        robot.listen(self._told.put)
-
-    def next(self, kind: type[E], wanted: Callable[[E], bool] = lambda _: True) -> E:
-        """The next one of this kind; those before it are skipped."""
-        while True:
-            told = self._told.get(timeout=WAIT_S)
-            if isinstance(told, kind) and wanted(told):
-                return told
-
-    def all(self) -> list[Told]:
-        return [self._told.get() for _ in range(self._told.qsize())]
-
-
-@contextmanager
-def opened(robot: LocalRobot) -> Iterator[Heard]:
-    told = Heard(robot)
-    robot.open()
-    try:
-        yield told
-    finally:
-        robot.close()
-
-
-def folder(path: Path, seconds: int = 3, grey: int = 0) -> str:
-    """Pictures of some seconds, two a second."""
-    path.mkdir()
-    for i in range(2 * seconds):
-        cv2.imwrite(str(path / f"{i}.png"), picture(grey + i))
-    return str(path)
-
-
-def scripted(*specs: str, script: Any = None, **options: Any) -> LocalRobot:
-    """A robot whose model says what a script says."""
-    backend = ScriptedBackend(script or {})
-    config = options.pop("config", free())
-    return LocalRobot(Source.parse_all(specs), config, load_model=lambda: backend, **options)
 
 
 @pytest.fixture
