@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import ssl
 import sys
 import threading
 import webbrowser
@@ -111,7 +110,7 @@ def console(
             folder = recordings_folder(recordings)
             robot = LocalRobot(sources, engine, seconds, loop, folder, complain=show.warn)
             robot.host.listen(lambda e: show.step(e.step) if isinstance(e, Stepped) else None)
-        server = Server(robot, settings, _tls(settings))
+        server = Server(robot, settings)
         server.start()
         try:
             stopped = _on_stop()  # before anybody knows that it runs
@@ -129,15 +128,6 @@ def console(
             say("stopped", sys.stderr)
         finally:
             server.stop()
-
-
-def _tls(settings: ConsoleConfig) -> ssl.SSLContext | None:
-    """What https needs; None without it."""
-    if not settings.https:
-        return None
-    from aura_core.console.tls import context
-
-    return context(settings)
 
 
 def _on_stop() -> threading.Event:

@@ -99,7 +99,7 @@ class Server:
 
     Raises:
         ConfigError: without aiohttp.
-        InputError: the robot has too many cameras.
+        InputError: the robot has too many cameras, or the certificate cannot be read or made.
 
     Attributes:
         url: the address to open; with the token, where one is needed. After `start`.
@@ -114,6 +114,10 @@ class Server:
             raise InputError(
                 f"{robot.title}: it has {count} cameras; the console takes at most {p.MOST_CAMERAS}"
             )
+        if tls is None and config.https:
+            from aura_core.console.tls import context
+
+            tls = context(config)
         self.robot, self.config, self.tls = robot, config, tls
         self.gate = Gate(token_of(config), config.host)
         self.port, self.url = 0, ""
@@ -148,7 +152,7 @@ class Server:
     def _listen(self) -> socket.socket:
         listening = listen(self.config.host, self.config.port, "console")
         self.port = listening.getsockname()[1]
-        secure = self.tls is not None or self.config.https
+        secure = self.tls is not None
         self.url = url_of(listening, self.config.host, self.gate.fragment, secure)
         return listening
 

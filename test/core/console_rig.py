@@ -189,8 +189,8 @@ def serving(robot: Robot, **settings: Any) -> Iterator[Server]:
 
 @asynccontextmanager
 async def socket(server: Server, **options: Any) -> Any:
-    """A web socket to the server."""
-    url = f"ws://127.0.0.1:{server.port}/socket"
+    """A web socket to the server; over TLS where `ssl` is what the page trusts."""
+    url = f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{server.port}/socket"
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(url, max_msg_size=0, **options) as ws,

@@ -19,7 +19,7 @@ STARTS_S = 120.0  # a busy machine is slow
 def running(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command with a free port, and the address that it has printed."""
     command = [sys.executable, "-m", "aura_core.cli", "console", "--port", "0", *args]
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[1])
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
