@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.console import protocol as p
+from aura_core.console.clock import now_ms
 from aura_core.console.robot import Result, Robot, Seen
 from aura_core.console.server import Server
 from aura_core.console.settings import ConsoleConfig
@@ -43,10 +44,6 @@ def _camera(seed: int) -> Any:
     return SimSource(seed, width=WIDTH)._camera
 
 
-def now_ms() -> float:
-    return time.time() * 1000.0
-
-
 class Room(Robot):
     """A robot that a test plays.
 
@@ -58,7 +55,6 @@ class Room(Robot):
         answers: what it answers, by question.
         cannot: abilities that it has not, and why.
         fails: abilities that it has, whose commands fail, and why.
-        offset_ms: by how much its clock is ahead.
     """
 
     title = "living room"
@@ -333,6 +329,15 @@ def entered(page: Any) -> Any:
     """A page when the server has let it in: before, it gets what was, and no words under way."""
     page.wait_for_selector('#state[data-level="good"]')
     return page
+
+
+def wait_until(page: Any, done: Callable[[], bool]) -> None:
+    """Wait until something is so that the page does not show."""
+    for _ in range(300):
+        if done():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it has not come")
 
 
 @contextmanager

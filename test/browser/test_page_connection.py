@@ -13,14 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_rig import Room, serving
+from page_rig import Room, entered, now_ms, serving, wait_until
 
+from aura_core.console import protocol as p
+from aura_core.console import server as served
 from aura_core.console.robot import Seen
 from aura_core.console.server import Server
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: `make test-browser`")
 expect = sync_api.expect
 pytestmark = pytest.mark.browser
+# A page that does nothing for 15 s: what it was sent is not read either.
+HANG = """() => {
+    setTimeout(() => {
+        const end = Date.now() + 15_000;
+        while (Date.now() < end) {}
+    }, 10);
+}"""
 SERVE = "from page_rig import Room, serve_for_ever; serve_for_ever(Room(), {port})"
 
 
@@ -122,6 +131,33 @@ def test_a_link_that_says_nothing_is_given_up(
     expect(page.locator(".message .bubble").nth(1)).to_have_text("a red cone and a blue cube")
 
 
+def test_a_page_that_hangs_is_dropped_another_goes_on_and_it_comes_back(
+    room: Room,
+    server: Server,
+    open_page: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(served, "SEND_S", 1.0)
+    one, hanging = (entered(open_page(server.url)) for _ in range(2))
+    hanging.evaluate(
+        "setTimeout(() => { const end = Date.now() + 20_000; while (Date.now() < end); })"
+    )
+    for i in range(40):  # 40 MB, more than all buffers on the way hold
+        for _ in range(25):
+            room.tell(p.Note("n", "", "seen", "x" * 40_000, 1.0, 2.0))
+        room.tell(p.Asked(f"q{i}", "", f"question {i}", "console", False, now_ms()))
+        expect(one.locator(".message .bubble").last).to_have_text(f"question {i}")
+    wait_until(one, lambda: len(server.hub.pages) == 1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a page of the console did not read what it was sent, and was closed"
+    ]
+    expect(one.locator("#state")).to_have_text("Watching")
+    expect(hanging.locator(".message .bubble").last).to_have_text("question 39")
+    expect(hanging.locator("#state")).to_have_text("Watching")
+    assert len(server.hub.pages) == 2
+
+
 def _some(page_side: Any, message: object, taken: list[object]) -> None:
     """The first messages come through."""
     taken.append(message)
@@ -131,9 +167,14 @@ def _some(page_side: Any, message: object, taken: list[object]) -> None:
 
 def test_a_garbled_picture_is_named_and_the_next_one_is_shown(room: Room, page: Any) -> None:
     room.plays = False
+    note = page.locator(".tile .bar .pill:not(.name, .age)")
+    expect(note).to_be_hidden()
     room.tell(Seen("", 1, b"\xff\xd8 no picture \xff\xd9"))
+    expect(note).to_be_visible()
+    expect(note).to_have_text("A picture cannot be read")
     room.show()
     expect(page.locator(".tile canvas")).to_have_attribute("data-stamp", re.compile(r"\d{6,}"))
+    expect(note).to_be_hidden()
 
 
 def test_one_page_too_many_waits_until_another_is_closed(

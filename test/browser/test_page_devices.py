@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_rig import Room, now_ms, serving
+from page_rig import Room, now_ms, serving, wait_until
 
 from aura_core.console import protocol as p
 from aura_core.console.server import Server
@@ -19,14 +19,6 @@ expect = sync_api.expect
 pytestmark = pytest.mark.browser
 DENY = """() => { navigator.mediaDevices.getUserMedia = () =>
     Promise.reject(new DOMException("no", "NotAllowedError")); }"""
-
-
-def wait_until(page: Any, done: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if done():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it has not come")
 
 
 def test_the_microphone_is_heard(room: Room, page: Any) -> None:

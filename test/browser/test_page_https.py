@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from console_command import running
-from page_rig import Room, entered, serving
-from test_page_devices import wait_until
+from page_rig import Room, entered, serving, wait_until
 
 from aura_core.console import protocol as p
 from aura_core.console.listening import own_address

@@ -204,6 +204,26 @@ def test_a_watch_is_added_alerts_with_its_frame_and_is_cancelled(room: Room, pag
     assert room.done[-1] == p.Unwatch(room.watches[0].id)
 
 
+def test_all_alerts_are_acknowledged_by_one_click(
+    room: Room, server: Server, open_page: Callable[..., Any]
+) -> None:
+    one, two = (entered(open_page(server.url)) for _ in range(2))
+    watch = room._add(p.AddWatch("tell me when it rains", "multi-response", urgent=True))
+    alerts = [room.alert(watch, f"it rains {more}") for more in ("a little", "more", "most")]
+    for page in (one, two):
+        page.click("#tab-alerts")
+        expect(page.locator("#tab-alerts .count")).to_have_text("3")
+        expect(page.locator(".toast")).to_have_count(3)
+    one.click("#acknowledge-all")
+    for page in (one, two):
+        expect(page.locator("#alert-list .card.acknowledged")).to_have_count(3)
+        expect(page.locator(".toast")).to_have_count(0)
+        expect(page.locator("#tab-alerts .count")).to_be_hidden()
+        expect(page.locator("#acknowledge-all")).to_be_hidden()
+    kept = server.hub.past.snapshot().alerts
+    assert [(a.key, a.acknowledged) for a in kept] == [(a.key, True) for a in alerts]
+
+
 def test_two_pages_show_the_same(room: Room, server: Server, open_page: Callable[..., Any]) -> None:
     one, two = open_page(server.url), open_page(server.url, width=375, height=812)
     expect(two.locator("#state")).to_contain_text("Watching")

@@ -74,6 +74,57 @@ def test_search_by_time_and_forget_that_time(room: Room, page: Any) -> None:
     assert asked.begin_ms is not None and asked.end_ms is not None
 
 
+def test_the_last_minutes_are_forgotten_by_the_servers_clock(
+    room: Room, server: Server, open_page: Callable[..., Any]
+) -> None:
+    room.note("long ago", 0, at_ms=now_ms() - 7200_000.0)
+    room.note("a while ago", 5, at_ms=now_ms() - 1800_000.0)
+    room.note("just now", 10)
+    shift = "const now = Date.now; Date.now = () => now() + 3600_000"  # the browser's is wrong
+    page = open_page(server.url, before=lambda page: page.add_init_script(shift))
+    page.click("#tab-memory")
+    notes = page.locator("#note-list .card h3")
+    expect(notes).to_have_text(["just now", "a while ago", "long ago"])
+    for minutes, left in ((10, ["a while ago", "long ago"]), (60, ["long ago"])):
+        page.click("#forget-more")
+        page.select_option("#forget-what", str(minutes))
+        before_ms = now_ms()
+        page.click("#dialog button[value=yes]")
+        expect(notes).to_have_text(left)
+        expect(page.locator("#note-count")).to_have_text("1 note was forgotten.")
+        asked = [one for one in room.done if isinstance(one, p.Forget)][-1]
+        assert (asked.ids, asked.end_ms, asked.everything) == ((), None, False)
+        began_ms = before_ms - 60_000.0 * minutes
+        assert began_ms - 2000.0 < asked.begin_ms < now_ms() - 60_000.0 * minutes + 2000.0
+
+
+def test_everything_is_forgotten_by_a_click_and_not_before_it_is_confirmed(
+    room: Room, page: Any
+) -> None:
+    watch = room._add(p.AddWatch("tell me when a letter comes"))
+    room.alert(watch, "a red envelope")
+    room.note("a red envelope", 0)
+    room.note("a cat came in", 10)
+    page.click("#tab-memory")
+    expect(page.locator("#note-list .card")).to_have_count(2)
+    page.click("#forget-more")
+    page.select_option("#forget-what", "all")
+    page.click("#dialog button[value='']")  # cancelled
+    expect(page.locator("#dialog")).to_be_hidden()
+    assert len(room.notes) == 2
+    page.click("#forget-more")
+    page.select_option("#forget-what", "all")
+    page.click("#dialog button[value=yes]")
+    expect(page.locator("#note-list .card")).to_have_count(0)
+    expect(page.locator("#note-count")).to_have_text("2 notes were forgotten.")
+    assert not room.notes
+    assert [one for one in room.done if isinstance(one, p.Forget)] == [p.Forget(everything=True)]
+    page.click("#tab-alerts")
+    expect(page.locator("#alert-list .card")).to_have_count(0)
+    page.click("#tab-talk")
+    expect(page.locator(".message.alert")).to_have_count(0)
+
+
 def test_what_another_page_forgets_goes_away(
     room: Room, server: Server, open_page: Callable[..., Any]
 ) -> None:
