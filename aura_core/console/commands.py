@@ -226,9 +226,9 @@ class Connection:
     async def _export(self, command: p.Export) -> Mapping[str, Any]:
         from aura_core.console.export import export
 
-        snapshot = self._hub.past.snapshot()
-        title = self._robot.title
-        name, text = await self._call(export, snapshot, command.form, title, now_ms())
+        past, title = self._hub.past, self._robot.title
+        work = partial(export, past.snapshot(), command.form, title, now_ms())
+        name, text = await self._call(partial(work, left_out=past.left_out))
         return {"name": name, "text": text}
 
     async def _microphone(self, command: p.Microphone) -> None:

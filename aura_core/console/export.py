@@ -14,7 +14,12 @@ _NO_DAY = "times are by the stamps of the frames: the recording has no time of d
 
 
 def export(
-    snapshot: p.Snapshot, form: str, title: str, now_ms: float, zone: tzinfo | None = _LOCAL
+    snapshot: p.Snapshot,
+    form: str,
+    title: str,
+    now_ms: float,
+    zone: tzinfo | None = _LOCAL,
+    left_out: int = 0,
 ) -> tuple[str, str]:
     """The name of a file, and its text.
 
@@ -24,6 +29,7 @@ def export(
         title: of the page: what was watched.
         now_ms: the time, in milliseconds since the UNIX epoch.
         zone: of the times; None: that of this machine.
+        left_out: older entries, which are not kept any more: the text says so.
     """
     entries = _entries(snapshot)
     name = f"conversation-{_time(now_ms, zone):%Y-%m-%d-%H-%M-%S}"
@@ -34,10 +40,13 @@ def export(
             "title": title,
             "exported": _iso(now_ms, zone),
             **({} if dated else {"times": _NO_DAY}),
+            **({"left_out": left_out} if left_out else {}),
             "entries": [{"at": at(entry.at_ms), **p.as_json(entry)} for entry in entries],
         }
         return f"{name}.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     lines = [f"# {_line(title) or 'Conversation'}", ""]
+    if left_out:
+        lines += [f"{left_out} older entries are left out: these are the newest.", ""]
     if dated:
         lines += _by_days(entries, zone)
     else:

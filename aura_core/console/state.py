@@ -21,6 +21,9 @@ class Past:
     Args:
         cameras: how many there are: each has a second a second.
         kept_s: seconds that are kept.
+
+    Attributes:
+        left_out: entries of the conversation and alerts that are older than those that are kept.
     """
 
     def __init__(self, cameras: int = 1, kept_s: int = p.KEPT_S) -> None:
@@ -31,6 +34,7 @@ class Past:
         self._notes: deque[p.Note] = deque(maxlen=NOTES)
         self._problems: deque[p.Problem] = deque(maxlen=PROBLEMS)
         self._watches: tuple[p.Watch, ...] = ()
+        self.left_out = 0
         self.playback: p.Playback | None = None  # where a recording is that is replayed
 
     def take(self, event: p.Event) -> None:
@@ -41,6 +45,7 @@ class Past:
                 while self._seconds[0].at_ms < event.at_ms - self._kept_ms:
                     self._seconds.popleft()
             case p.Asked() | p.Said() | p.Refused():
+                self.left_out += len(self._conversation) == CONVERSATION
                 self._conversation.append(event)
             case p.Alert():
                 self._keep_alert(event)
@@ -88,16 +93,19 @@ class Past:
             if known.key == alert.key:  # it was acknowledged elsewhere
                 self._alerts[place] = alert
                 return
+        self.left_out += len(self._alerts) == ALERTS
         self._alerts.append(alert)
 
     def _forget(self) -> None:
         """Notes were deleted. Which ones is not told, so all words that may repeat them go."""
+        self.left_out = 0
         self._conversation.clear()
         self._alerts.clear()
         self._notes.clear()
         self._watches = tuple(replace(w, last_text="", last_stamp_ns=None) for w in self._watches)
 
     def _replace(self, snapshot: p.Snapshot) -> None:
+        self.left_out = 0
         _fill(self._seconds, snapshot.seconds)
         _fill(self._conversation, snapshot.conversation)
         _fill(self._alerts, snapshot.alerts)

@@ -76,6 +76,7 @@ class Room(Robot):
         self.now = replace(self.now, step_ms=61.0, rss_mb=412.0, memory="on")
         self.trouble: dict[str, tuple[str, str]] = {}  # of a camera: trouble and detail
         self.age_ms: float | None = 0.0
+        self.ages_ms: dict[str, float] = {}  # of a camera, where it is another one
         self.watches: list[p.Watch] = []
         self.notes: list[p.Note] = []
         self.heard: list[bytes] = []
@@ -104,7 +105,7 @@ class Room(Robot):
     def show(self) -> None:
         """A new frame of every camera, now."""
         for at, camera in enumerate(self.cameras):
-            if not camera.phone:
+            if not camera.phone and self.trouble.get(camera.name, ("",))[0] != "no_frames":
                 image = look(self.chunk + 7 * at, SEED + at)
                 self.tell(Seen(camera.name, time.time_ns(), image))
 
@@ -120,7 +121,7 @@ class Room(Robot):
     def _camera_status(self, name: str) -> p.CameraStatus:
         trouble, detail = self.trouble.get(name, ("", ""))
         state = trouble if trouble in ("no_frames", "waiting") else "silent"
-        age = self.age_ms if trouble != "waiting" else None
+        age = self.ages_ms.get(name, self.age_ms) if trouble != "waiting" else None
         return p.CameraStatus(name, state, trouble, detail, age, window_chunks=41, window_max=60)
 
     # ---- what happens ------------------------------------------------------------------------
@@ -272,7 +273,7 @@ class Room(Robot):
         begin, end = command.begin_ms, command.end_ms
         found = [
             note
-            for note in reversed(self.notes)
+            for note in sorted(self.notes, key=lambda note: -note.end_ms)
             if command.text.lower() in note.text.lower()
             and (begin is None or note.end_ms >= begin)
             and (end is None or note.begin_ms <= end)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_rig import Room, now_ms, serving, wait_until
+from page_rig import Room, entered, now_ms, serving, wait_until
 
 from aura_core.console import protocol as p
 from aura_core.console.server import Server
@@ -35,6 +35,30 @@ def test_the_microphone_is_heard(room: Room, page: Any) -> None:
     page.click("#microphone")
     expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
     wait_until(page, lambda: not room.done[-1].on)  # type: ignore[union-attr]
+
+
+def test_a_microphone_is_off_after_a_lost_connection_and_the_page_says_so(
+    room: Room, open_page: Callable[..., Any]
+) -> None:
+    with serving(room) as server:
+        page = open_page(server.url)
+        page.click("#microphone")
+        expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
+        wait_until(page, lambda: len(room.heard) > 2)
+        port = server.port
+    error = page.locator("#ask-error")
+    expect(error).to_contain_text("the microphone is off")
+    with serving(room, port=port):
+        expect(page.locator("#state")).to_have_text("Watching")
+        expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "false")
+        expect(error).to_contain_text("the microphone is off")
+        page.click("#language")
+        expect(error).to_have_text("连接中断，麦克风已关闭。要继续说话，请再按一次。")
+        before = len(room.heard)
+        page.click("#microphone")
+        expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
+        expect(error).to_be_hidden()
+        wait_until(page, lambda: len(room.heard) > before + 2)
 
 
 def test_one_page_speaks_at_a_time(
@@ -66,6 +90,35 @@ def test_the_camera_of_the_page_is_a_camera_of_the_assistant(
         page.click("#phone")
         expect(page.locator("#phone .label")).to_have_text("Use the camera of this device")
         assert room.done[-1] == p.Phone(False, "phone")
+
+
+def test_a_second_phone_is_refused_while_the_first_sends_and_may_be_another_camera(
+    open_page: Callable[..., Any],
+) -> None:
+    room = Room("phone", "tablet")
+    room.cameras = tuple(p.Camera(name, name, True) for name in ("phone", "tablet"))
+    with serving(room) as server:
+        one, two = (entered(open_page(server.url)) for _ in range(2))
+        for page in (one, two):
+            page.click("#menu-button")
+            page.click("#phone")
+        expect(two.locator("#phone-why")).to_have_text("another page is this camera already")
+        two.keyboard.press("Escape")
+        two.click('.tile[data-camera="tablet"] .name')
+        two.click("#menu-button")
+        two.click("#phone")
+        expect(two.locator("#phone .label")).to_have_text("Stop sending this camera")
+        wait_until(two, lambda: p.Phone(True, "tablet") in room.done)
+        shown = two.locator('.tile[data-camera="tablet"] canvas')
+        expect(shown).to_have_attribute("data-stamp", re.compile(r"\d+"))
+        two.click("#phone")
+        two.keyboard.press("Escape")
+        one.close()  # its camera is free then
+        two.click('.tile[data-camera="phone"] .name')
+        two.click("#menu-button")
+        two.click("#phone")
+        expect(two.locator("#phone .label")).to_have_text("Stop sending this camera")
+        assert room.done[-1] == p.Phone(True, "phone")
 
 
 def test_a_camera_goes_on_after_a_lost_connection_though_nobody_sees_the_page(

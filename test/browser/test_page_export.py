@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_rig import Room
+from page_rig import Room, entered
 
 from aura_core.console import protocol as p
+from aura_core.console.server import Server
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: `make test-browser`")
 expect = sync_api.expect
@@ -71,3 +73,20 @@ def test_the_conversation_is_saved_as_json(talked: Any, tmp_path: Path) -> None:
     assert [(one - AT).total_seconds() for one in at] == [0, 1, 61, 90, 86_400]
     assert entries[0]["text"] == "what is *there*?"
     assert entries[1]["query_id"] == "q1"
+
+
+def test_a_long_conversation_is_listed_as_it_is_kept_and_saved_with_what_is_left_out(
+    room: Room, server: Server, open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    for i in range(520):
+        room.tell(p.Asked(f"q{i}", "", f"question {i}", "console", False, AT_MS + 1000.0 * i))
+    late = entered(open_page(server.url))
+    messages = late.locator(".message.user .bubble")
+    expect(messages.first).to_have_text("question 20")
+    expect(messages).to_have_count(500)
+    expect(messages.last).to_have_text("question 519")
+    late.click("#menu-button")
+    _, text = saved(late, "markdown", tmp_path)
+    lines = text.splitlines()
+    assert lines[2] == "20 older entries are left out: these are the newest."
+    assert sum("**Question**" in line for line in lines) == 500

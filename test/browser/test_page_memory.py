@@ -216,3 +216,44 @@ def test_the_timeline_by_keyboard_and_as_a_table(room: Room, page: Any) -> None:
     expect(rows.first).to_contain_text("0.020")
     room.second(0.5)
     expect(rows).to_have_count(5)
+
+
+# How many pixels of the timeline have the colour of a mark in its legend, which is not transparent.
+DRAWN = """async (mark) => {
+    const rgb = getComputedStyle(mark).backgroundColor.match(/[\\d.]+/g).map(Number);
+    const canvas = document.querySelector("#canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) {
+        const same = rgb.slice(0, 3).every((value, at) => value === data[i + at]);
+        count += same && data[i + 3] === 255;
+    }
+    return rgb.length === 4 && rgb[3] === 0 ? -1 : count;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "english", "chinese", "fields"),
+    [
+        ("dropped", "dropped", "丢弃", {"dropped": 2}),
+        ("switched", "window cut back", "窗口缩减", {"switched": True}),
+        ("slow", "step over 1 s", "单步超过 1 秒", {"step_ms": 1500.0}),
+    ],
+)
+def test_the_legend_names_the_marks_of_the_timeline(
+    room: Room, page: Any, kind: str, english: str, chinese: str, fields: dict[str, Any]
+) -> None:
+    item = page.locator("#legend li", has=page.locator(f".{kind}"))
+    expect(item).to_have_text(english)
+    mark = item.locator("i")
+    for _ in range(3):
+        room.second(0.9)
+    expect(page.locator("#chart")).to_have_attribute("aria-valuenow", "2")
+    before = mark.evaluate(DRAWN)
+    assert before >= 0
+    room.second(0.9, **fields)
+    expect(page.locator("#chart")).to_have_attribute("aria-valuenow", "3")
+    page.wait_for_timeout(300)  # it is drawn a few times a second
+    assert mark.evaluate(DRAWN) > before + 10
+    page.click("#language")
+    expect(item).to_have_text(chinese)

@@ -79,11 +79,12 @@ def test_pictures_of_a_phone(busy: Any, open_page: Callable[..., Any], pictures:
 def test_pictures_of_several_cameras(open_page: Callable[..., Any], pictures: Path) -> None:
     room = Room("kitchen", "door", "garage", "hall")
     with serving(room) as server:
+        room.show()
+        room.trouble["door"], room.ages_ms["door"] = ("no_frames", ""), 12_400.0
         page = open_page(server.url, locale="zh-CN")
         for camera in room.cameras:
             tile = page.locator(f'.tile[data-camera="{camera.name}"] canvas')
             expect(tile).to_have_attribute("data-stamp", DRAWN)
-        room.trouble["door"] = ("no_frames", "")
         expect(page.locator(".trouble strong").first).to_be_attached()
         room._add(p.AddWatch("有人进来时告诉我", camera="kitchen"))
         for ago in range(150, 0, -1):

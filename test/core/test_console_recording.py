@@ -278,6 +278,15 @@ def test_the_conversation_is_exported_as_json() -> None:
     assert document["entries"][1]["at"] == "2023-11-14T22:13:21.000+00:00"
 
 
+def test_an_export_says_what_is_left_out() -> None:
+    _, text = export(snapshot(), "markdown", "sim:7", WHEN_S * 1e3, UTC, left_out=12)
+    assert text.startswith("# sim:7\n\n12 older entries are left out: these are the newest.\n\n## ")
+    _, text = export(snapshot(), "json", "sim:7", WHEN_S * 1e3, UTC, left_out=12)
+    assert json.loads(text)["left_out"] == 12
+    _, text = export(snapshot(), "json", "sim:7", WHEN_S * 1e3, UTC)
+    assert "left_out" not in json.loads(text)
+
+
 def test_nothing_to_export_is_said() -> None:
     _, text = export(p.Snapshot(), "markdown", "", 0.0, UTC)
     assert text == "# Conversation\n\nNothing was asked or said.\n"

@@ -57,6 +57,22 @@ def test_no_event_makes_the_past_grow() -> None:
     assert len(kept.notes) == len({n.id for n in kept.notes}) <= 100
 
 
+def test_what_is_left_out_is_counted_until_all_is_forgotten() -> None:
+    past = Past()
+    for i in range(CONVERSATION):
+        past.take(p.Asked(f"q{i}", "", "what?", "console", False, i))
+    for i in range(ALERTS):
+        past.take(alert(i))
+    past.take(alert(0))  # acknowledged, say: it is no new one
+    assert past.left_out == 0
+    for i in range(3):
+        past.take(p.Refused(f"q{i}", "", "what?", "no", i))
+    past.take(alert(ALERTS))
+    assert past.left_out == 4
+    past.take(p.Forgotten(1.0))
+    assert past.left_out == 0
+
+
 def test_an_alert_is_acknowledged_once() -> None:
     past = Past()
     past.take(alert(1))

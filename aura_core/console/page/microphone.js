@@ -35,9 +35,9 @@ export class Microphone {
     if (this.#on) lineOf("ask-error").refused(() => whyNot(error));
   }
 
-  // The connection was lost: no sound is sent before the server was told of it again.
+  // The connection was lost. Nobody is heard again without having pressed the button.
   left() {
-    this.#end();
+    if (this.#end()) this.#failed(() => t("microphone_lost"));
   }
 
   async start() {

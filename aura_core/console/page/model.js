@@ -3,7 +3,7 @@
 import { because } from "./reasons.js";
 
 const MOST_SECONDS = 600; // of each camera
-const MOST_TALK = 200;
+const MOST_TALK = 550; // the server keeps 500 entries, and 50 problems
 const MOST_ALERTS = 100;
 const MOST_WATCHES = 200;
 const MOST_WORDS = 32; // answers under way

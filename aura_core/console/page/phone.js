@@ -77,7 +77,11 @@ export class Phone {
 
   async #send(stream) {
     const cameras = this.#model.cameras;
-    const place = Math.max(0, cameras.findIndex(({ phone }) => phone));
+    const free = cameras.filter(({ phone }) => phone);
+    const place = Math.max(
+      0,
+      cameras.indexOf(free.find(({ name }) => name === this.#model.chosen) ?? free[0]),
+    );
     const camera = cameras[place]?.name ?? "";
     const video = el("video", { muted: true, playsinline: true });
     this.#sending = stream;
