@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
 
 from aura_core.console import protocol as p
+from aura_core.console.page_sound import PageSound
 from aura_core.errors import InputError
-from aura_core.speech.types import Audio
-from aura_core.types import NS
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import AudioChunk
@@ -20,7 +18,6 @@ from aura_ros.speech_conversions import audio_msg
 
 MICROPHONE = "microphone/audio"
 SOUND_ID = PHONE_ID = "console"  # frame_id of the sound and of the pictures of a page
-_GAP_NS = NS // 2  # sound that is later than this follows a gap
 
 
 class PhoneDevices:
@@ -34,7 +31,7 @@ class PhoneDevices:
 
     def __init__(self, node: AuraNode, pictures: dict[str, str], raw: bool) -> None:
         self._node, self._raw = node, raw
-        self._rate, self._sound_ns = 0, 0  # samples a second, and the stamp of the next one
+        self._heard = PageSound()
         self._sound = node.publish_on(AudioChunk, MICROPHONE, qos.AUDIO)
         kind: Any = Image if raw else CompressedImage
         self._pictures: dict[str, Publisher[Any]] = {
@@ -43,7 +40,7 @@ class PhoneDevices:
 
     def close(self) -> None:
         """Hear nobody any more."""
-        self._rate = 0
+        self._heard.begin(0)
 
     def deaf(self) -> str:
         """Why the sound of a page cannot be heard; "" where it can."""
@@ -75,21 +72,12 @@ class PhoneDevices:
         """See `Robot`."""
         if rate and (reason := self.deaf()):
             raise InputError(reason)
-        self._rate, self._sound_ns = rate, 0
+        self._heard.begin(rate)
 
     def hear(self, samples: bytes) -> None:
         """See `Robot`."""
-        rate = self._rate
-        sound = np.frombuffer(samples[: len(samples) & ~1], "<i2").astype(np.int16)
-        if not rate or not len(sound):
-            return
-        length_ns = len(sound) * NS // rate
-        begins_ns = self._node.now_ns() - length_ns
-        # Sound comes in bursts, and has no gaps. After a longer one, some was lost.
-        if begins_ns - self._sound_ns > _GAP_NS:
-            self._sound_ns = begins_ns
-        self._sound.publish(audio_msg(Audio(sound, rate, self._sound_ns), SOUND_ID))
-        self._sound_ns += length_ns
+        if (audio := self._heard.take(samples, self._node.now_ns())) is not None:
+            self._sound.publish(audio_msg(audio, SOUND_ID))
 
     def look_through(self, command: p.Phone) -> None:
         """See `Robot`."""

@@ -7,13 +7,16 @@ import sys
 import threading
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aura_core.cli import options
 from aura_core.console.settings import ConsoleConfig
 from aura_core.lines import say
+
+if TYPE_CHECKING:
+    from aura_core.speech.asr import Grammar
 
 
 def console(
@@ -45,6 +48,14 @@ def console(
     recordings: Annotated[
         str, options.option(ConsoleConfig, "recordings", "--recordings")
     ] = ConsoleConfig.recordings,
+    asr: Annotated[
+        str,
+        typer.Option(
+            help="Speech recognition for the microphone of a page: pocketsphinx, which understands"
+            " the questions of the simulated room; a .pt file of whisper; a folder of"
+            " faster_whisper; off; auto: pocketsphinx where it is installed."
+        ),
+    ] = "auto",
     browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
     loop: Annotated[bool, typer.Option("--loop", help="Begin a file again at its end.")] = False,
     out: options.Out = None,
@@ -61,6 +72,7 @@ def console(
     """
     from aura_core.cli.show import showing
     from aura_core.console.feed import PHONE, Source
+    from aura_core.console.hearing import recognition
     from aura_core.console.local import LocalRobot
     from aura_core.console.recording import recordings_folder
     from aura_core.console.robot import Robot
@@ -78,6 +90,7 @@ def console(
         "--seconds": seconds,
         "--out": out,
         "--loop": loop or None,
+        "--asr": None if asr == "auto" else asr,
         "--recordings": None if recordings == ConsoleConfig.recordings else recordings,
     }
     if (replay is None) == (not source):
@@ -108,7 +121,10 @@ def console(
             for one in sources:
                 show.warn_of(foreign(engine.model, one.title, engine.server))
             folder = recordings_folder(recordings)
-            robot = LocalRobot(sources, engine, seconds, loop, folder, complain=show.warn)
+            ears = recognition(asr, _phrases)
+            robot = LocalRobot(
+                sources, engine, seconds, loop, folder, complain=show.warn, open_ears=ears
+            )
             robot.host.listen(lambda e: show.step(e.step) if isinstance(e, Stepped) else None)
         server = Server(robot, settings)
         server.start()
@@ -128,6 +144,14 @@ def console(
             say("stopped", sys.stderr)
         finally:
             server.stop()
+
+
+def _phrases() -> Grammar:
+    """What pocketsphinx understands: what the embedded model was trained to be asked."""
+    from aura_core.sim import spoken
+    from aura_core.speech.asr import parse
+
+    return parse(spoken.grammar(), "grammar: room")
 
 
 def _on_stop() -> threading.Event:

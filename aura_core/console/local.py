@@ -22,6 +22,7 @@ from aura_core.config import AssistantConfig
 from aura_core.console import protocol as p
 from aura_core.console.clock import MS, now_ms
 from aura_core.console.feed import PHONE, Feed, Source
+from aura_core.console.hearing import Hearing
 from aura_core.console.robot import Result, Robot, Seen
 from aura_core.console.telling import Telling, note
 from aura_core.errors import InputError, one_line
@@ -41,6 +42,7 @@ from aura_core.types import Frame, Kind, Query, Severity
 
 if TYPE_CHECKING:
     from aura_core.console.recording import Recording
+    from aura_core.speech.ears import Ears
 
 T = TypeVar("T")
 BACKLOG = 2  # most chunks that may wait when the model is slower than the camera
@@ -48,7 +50,8 @@ STALE_S = 2.0  # without a frame for so long the camera has stopped
 ANSWER_S = 30.0  # so long a command waits for the model's thread
 STOP_S = 10.0  # so long the end waits for a step that is being made
 KEEP_S = 3.0  # so long a pause of the memory waits until it is in the file
-SOURCE = "console"  # where its questions come from
+SOURCE, SPOKEN = "console", "microphone"  # where its questions come from
+DEAF = "no speech recognition runs here: install the extra voice, or name one with --asr"
 JPEG = b"\xff\xd8"
 
 
@@ -73,6 +76,7 @@ class LocalRobot(Robot):
         recordings: folder for recordings; None: there are none.
         load_model: opens the model; None: the one of the settings.
         complain: gets one line for everything that goes wrong.
+        open_ears: loads the speech recognition for the microphone of a page; None: there is none.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class LocalRobot(Robot):
         recordings: Path | None = None,
         load_model: Callable[[], Backend] | None = None,
         complain: Callable[[str], None] = lambda line: None,
+        open_ears: Callable[[], Ears] | None = None,
     ) -> None:
         super().__init__()
         self.config, self._complain, self._recordings = config, complain, recordings
@@ -105,6 +110,9 @@ class LocalRobot(Robot):
         self._recording: Recording | None = None
         self._recording_ends: Callable[[], None] = lambda: None
         self._lock = threading.Lock()  # of the recording
+        self._hearing: Hearing | None = None
+        if open_ears is not None:
+            self._hearing = Hearing(open_ears, self.tell, self._heard, self._tell_problem)
         self._phones: set[str] = set()  # cameras whose page sends pictures
 
     def _feed(self, source: Source, seconds: float | None, loop: bool) -> Feed:
@@ -112,17 +120,20 @@ class LocalRobot(Robot):
 
         def take(event: Frame | Query) -> None:
             if isinstance(event, Query):
-                self._ask_again(name, event)
+                self._ask(name, event, "bag")
             else:
                 self._take(name, event)
 
         def complain(line: str) -> None:
-            self._complain(line)
-            self.tell(p.Problem(name, line, now_ms()))
+            self._tell_problem(line, name)
 
         return Feed(
             source, self.config.sampling, take, inbox.end_of_frames, complain, seconds, loop
         )
+
+    def _tell_problem(self, line: str, camera: str = "") -> None:
+        self._complain(line)
+        self.tell(p.Problem(camera, line, now_ms()))
 
     @property
     def descriptions(self) -> list[str]:
@@ -146,6 +157,8 @@ class LocalRobot(Robot):
         self._closing = True
         for feed in self._feeds.values():
             feed.close()
+        if self._hearing is not None:
+            self._hearing.close()
         self.host.stop(STOP_S)
         self.host.free()
         release()
@@ -159,8 +172,8 @@ class LocalRobot(Robot):
             self.host.streams[camera].inbox.offer(frame.stamp_ns, lambda: frame)
         self.tell(Seen(camera, frame.stamp_ns, frame.image))
 
-    def _ask_again(self, camera: str, query: Query) -> None:
-        """A question of a bag. Where it is refused, the page says so."""
+    def _ask(self, camera: str, query: Query, source: str) -> None:
+        """A question of a bag, or of a microphone. Where it is refused, the page says so."""
 
         def refuse(error: BaseException) -> None:
             self.tell(p.Refused(query.id, camera, query.text, one_line(error), now_ms()))
@@ -170,7 +183,7 @@ class LocalRobot(Robot):
                 refuse(error)
 
         try:
-            asked = self.host.ask(query, camera, "bag")
+            asked = self.host.ask(query, camera, source)
         except InputError as e:
             refuse(e)
         else:
@@ -222,7 +235,7 @@ class LocalRobot(Robot):
             "pause": "",
             "record": "" if self._recordings is not None else "recordings are off",
             "export": "",
-            "microphone": "no speech recognition runs here: start the robot with its voice nodes",
+            "microphone": "" if self._hearing is not None else DEAF,
             "camera": "" if phone else "no camera takes it: start with the source phone",
             "replay": "this is no recording",
         }
@@ -412,7 +425,7 @@ class LocalRobot(Robot):
                 raise InputError("a recording is being made already")
             if command.on:
                 self._end_recording()  # one that has failed
-                made = Recording(self._recordings, self.title, self.cameras, self._unrecorded)
+                made = Recording(self._recordings, self.title, self.cameras, self._tell_problem)
                 self._recording, self._recording_ends = made, self.listen(made.take)
             elif (ended := self._end_recording()) is not None:
                 made = ended
@@ -420,17 +433,27 @@ class LocalRobot(Robot):
                 raise InputError("no recording is being made")
         return {"name": made.name, "place": str(made.place)}
 
-    def _unrecorded(self, line: str) -> None:
-        """The recording has ended by an error."""
-        self._complain(line)
-        self.tell(p.Problem("", line, now_ms()))
-
     def _end_recording(self) -> Recording | None:
         recording, self._recording = self._recording, None
         if recording is not None:
             self._recording_ends()
             recording.finish()
         return recording
+
+    def listen_to(self, rate: int) -> None:
+        """See `Robot`. The speech recognition is loaded at the first time."""
+        if self._hearing is None:
+            raise InputError(DEAF)
+        self._hearing.listen_to(rate)
+
+    def hear(self, samples: bytes) -> None:
+        """See `Robot`."""
+        if self._hearing is not None:
+            self._hearing.hear(samples)
+
+    def _heard(self, text: str) -> None:
+        """Somebody has asked with the microphone of a page: of the first camera."""
+        self._ask(self.cameras[0].name, Query(text), SPOKEN)
 
     def look_through(self, command: p.Phone) -> None:
         """See `Robot`."""

@@ -63,7 +63,8 @@ REASONS: Mapping[str, str] = {
     "alert_gone": "this alert is not kept any more",
     "file_unreadable": "{place}: cannot be read: {why}",
     "microphone_taken": "another page uses its microphone already",
-    "microphone_deaf": "no speech recognition runs here: start the robot with its voice nodes",
+    "microphone_deaf": "no speech recognition runs here: install the extra voice, or name one"
+    " with --asr",
     "microphone_unheard": "no speech input runs (nobody reads {topic}): launch with voice:=page",
     "microphone_other": "{node} is heard already, on {topic}: speak to the robot, or end that node",
     "camera_taken": "another page is this camera already",

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console_command import running
+from console_command import SIMULATED, running
 from page_rig import Room, entered, serving, wait_until
 
 from aura_core.console import protocol as p
+from aura_core.console.hearing import NEEDED
 from aura_core.console.listening import own_address
 from aura_core.console.security import is_loopback
 
@@ -82,3 +83,30 @@ def test_aura_console_phone_decides_on_the_pictures_of_a_phone(
         page.press("#question", "Enter")
         answer = page.locator(".message:not(.user):not(.system) .bubble").last
         expect(answer).to_have_text(re.compile(r"You asked: what do you see\? The brightness is"))
+
+
+def test_aura_console_phone_hears_the_phone_where_a_recogniser_is_installed(
+    open_page: Callable[..., Any],
+) -> None:
+    for name in NEEDED:
+        pytest.importorskip(name)
+    with running("phone", "--https", "--host", "0.0.0.0", "--model", "scripted") as (_, url):
+        page = open_page(url, **PHONE)
+        expect(page.locator("#microphone")).to_have_attribute("aria-disabled", "false")
+        page.click("#microphone")
+        expect(page.locator("#microphone")).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#heard")).to_have_text(re.compile("Listening|Not taken"))  # it beeps
+        expect(page.locator("#ask-error")).to_be_hidden()
+
+
+def test_aura_console_without_a_recogniser_says_why_nobody_hears(
+    open_page: Callable[..., Any],
+) -> None:
+    with running(*SIMULATED, "--asr", "off") as (_, url):
+        page = entered(open_page(url))
+        page.click("#microphone", force=True)
+        expect(page.locator("#ask-error")).to_contain_text("name one with --asr")
+        page.click("#language")
+        expect(page.locator("#ask-error")).to_have_text(
+            "这里没有运行语音识别：请安装附加包 voice，或用 --asr 指定"
+        )

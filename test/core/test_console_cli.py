@@ -42,6 +42,7 @@ def refused(capsys: pytest.CaptureFixture[str], *args: object) -> str:
         ("--out", "steps.jsonl"),
         ("--loop",),
         ("--recordings", "here"),
+        ("--asr", "off"),
     ],
     ids=lambda option: option[0],
 )

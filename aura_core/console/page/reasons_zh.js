@@ -46,7 +46,7 @@ export const REASONS = {
   alert_gone: "这条提醒已不再保留",
   file_unreadable: "{place}：无法读取：{why}",
   microphone_taken: "另一个页面已在使用麦克风",
-  microphone_deaf: "这里没有运行语音识别：请用语音节点启动机器人",
+  microphone_deaf: "这里没有运行语音识别：请安装附加包 voice，或用 --asr 指定",
   microphone_unheard: "没有运行语音输入（没有节点读取 {topic}）：请用 voice:=page 启动",
   microphone_other: "已经在听 {node}（{topic}）：请对机器人说话，或结束那个节点",
   camera_taken: "另一个页面已在充当这个摄像头",
