@@ -29,6 +29,8 @@ FILLED = """() => {
     return canvas.getContext("2d").getImageData(x, y, 1, 1).data[3] > 0;
 }"""
 
+STILL = "() => document.getAnimations().every((one) => one.playState !== 'running')"
+
 
 def save(page: Any, path: Path) -> None:
     """A screenshot as a PNG of few colours."""
@@ -55,6 +57,7 @@ def test_pictures_of_the_desk(
     expect(page.locator(".tile canvas")).to_have_attribute("data-stamp", DRAWN)
     room.alert(room.watches[0], "a red cone appeared")
     expect(page.locator(".toast img")).to_be_visible()
+    page.wait_for_function(STILL)
     save(page, pictures / "console.png")
 
 
