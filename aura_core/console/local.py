@@ -25,13 +25,12 @@ from aura_core.console.feed import PHONE, Feed, Source
 from aura_core.console.hearing import Hearing
 from aura_core.console.robot import Result, Robot, Seen
 from aura_core.console.telling import Telling, note
+from aura_core.console.watched import Watched
 from aura_core.errors import InputError, one_line
 from aura_core.live import events as e
-from aura_core.live.diagnosis import FROZEN_S, STEP_S, UNDECIDED, Recent
 from aura_core.live.health import Health
 from aura_core.live.host import Host
 from aura_core.live.memory import AssistantMemory
-from aura_core.live.pulse import SILENCE_S, Quiet, idle_state
 from aura_core.memory.wanted import Wanted
 from aura_core.models import fallback, load, release
 from aura_core.models.backend import Backend
@@ -46,23 +45,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BACKLOG = 2  # most chunks that may wait when the model is slower than the camera
-STALE_S = 2.0  # without a frame for so long the camera has stopped
 ANSWER_S = 30.0  # so long a command waits for the model's thread
 STOP_S = 10.0  # so long the end waits for a step that is being made
 KEEP_S = 3.0  # so long a pause of the memory waits until it is in the file
 SOURCE, SPOKEN = "console", "microphone"  # where its questions come from
 DEAF = "no speech recognition runs here: install the extra voice, or name one with --asr"
 JPEG = b"\xff\xd8"
-
-
-class _Watched:
-    """What is known of one camera besides its health. Written on the model's thread."""
-
-    def __init__(self) -> None:
-        self.recent = Recent()
-        self.state, self.at_s = "", 0.0  # of the newest step, and when it was
-        self.window_chunks = 0
-        self.failed = ""  # why the newest step failed; "" where it did not
 
 
 class LocalRobot(Robot):
@@ -104,7 +92,7 @@ class LocalRobot(Robot):
         )
         self._telling = Telling(self.host, self.tell)
         self._feeds = {source.name: self._feed(source, seconds, loop) for source in sources}
-        self._watched = {source.name: _Watched() for source in sources}
+        self._watched = {source.name: Watched(source, config) for source in sources}
         self._model, self._failed = "", ""
         self._paused, self._closing = False, False
         self._recording: Recording | None = None
@@ -201,7 +189,7 @@ class LocalRobot(Robot):
                 self._failed = event.message
                 self._complain(event.message)
             case e.Stepped():
-                self._stepped(event)
+                self._watched[event.stream].stepped(event.step)
             case e.Problem():
                 if event.chunk is not None:
                     self._watched[event.stream].failed = event.message
@@ -213,12 +201,6 @@ class LocalRobot(Robot):
             case e.Delegated():
                 self.host.delegated(event.delegate.id, "", success=False)
         self._telling.on_event(event)
-
-    def _stepped(self, event: e.Stepped) -> None:
-        known, now_s, step = self._watched[event.stream], time.monotonic(), event.step
-        known.recent.step(now_s, step.step_ms)
-        known.state = "silent" if step.state == "silent" else "speaking"
-        known.at_s, known.window_chunks, known.failed = now_s, step.window_chunks, ""
 
     # ---- state -------------------------------------------------------------------------------
 
@@ -296,54 +278,10 @@ class LocalRobot(Robot):
         return tuple(self._camera_status(camera.name) for camera in self.cameras)
 
     def _camera_status(self, name: str) -> p.CameraStatus:
-        health, known, feed = self.host.health(name), self._watched[name], self._feeds[name]
-        known.recent.note(time.monotonic(), health)
-        quiet_s = time.monotonic() - known.at_s if known.at_s else SILENCE_S
-        stale_s = max(STALE_S, self.config.sampling.hold_s or 0.0)
-        quiet = Quiet(health.frame_quiet_s, quiet_s)
-        state, detail = idle_state(health, quiet, stale_s, self.host.model_path, feed.source.title)
-        trouble, why = self._camera_trouble(health, known, feed, state)
-        if self._paused:
-            state = "inactive"
-        age_s = health.frame_quiet_s
-        return p.CameraStatus(
-            name,
-            state or known.state or "waiting",
-            trouble,
-            why or detail,
-            None if age_s is None else round(age_s * 1e3, 1),
-            health.frames_received,
-            health.frames_dropped,
-            health.chunks_dropped,
-            health.chunks_missed,
-            health.chunks_lost,
-            known.window_chunks,
-            self.config.window.max,
-            health.active_watches,
-        )
-
-    def _camera_trouble(
-        self, health: Health, known: _Watched, feed: Feed, state: str
-    ) -> tuple[str, str]:
-        """What is wrong with a camera, and more about it."""
-        if feed.finished:
-            return "stopped", feed.trouble or "the source has ended"
-        if self._paused or health.phase != "ready":
-            return "", ""
-        if state == "no_frames" or feed.trouble:
-            return "no_frames", feed.trouble
-        if health.frame_quiet_s is None:
-            return "waiting", ""
-        if known.failed:
-            return "server_away" if self.config.server.url else "step_failed", known.failed
-        if health.black:
-            return "black", ""
-        if health.frozen_s >= FROZEN_S:
-            return "frozen", f"the same picture for {health.frozen_s:.0f} s"
-        slow = max(known.recent.step_s or 0.0, health.busy_s if health.busy_s > STEP_S[1] else 0.0)
-        if slow >= STEP_S[0] or known.recent.undecided >= UNDECIDED[0]:
-            return "slow", f"a step takes {slow * 1e3:.0f} ms"
-        return "", ""
+        health, feed = self.host.health(name), self._feeds[name]
+        ended = (feed.trouble or "the source has ended") if feed.finished else ""
+        watched = self._watched[name]
+        return watched.status(health, feed.trouble, ended, self._paused, self.host.model_path)
 
     # ---- commands ----------------------------------------------------------------------------
 

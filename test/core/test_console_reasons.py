@@ -66,6 +66,7 @@ CALLS |= {
 SHOWING = (
     "aura_core/console/robot.py",
     "aura_core/console/local.py",
+    "aura_core/console/watched.py",
     "aura_core/console/replaying.py",
     "aura_core/console/tape.py::_recording,_run",
     "aura_core/console/bag_tape.py::_notice",
