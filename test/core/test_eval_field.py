@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import eval_rig as rig
 import pytest
 
 from aura_core.cli import main
-from aura_core.evaluation.field import PUBLISHED
+from aura_core.evaluation.published import HEADLINE, NOT_FOUND, PUBLISHED
 from aura_core.evaluation.tasks import TASKS
 
 
@@ -39,14 +41,23 @@ def test_own_results_stand_among_the_published_ones(tmp_path, capsys):
     text = capsys.readouterr().out
     assert text == md.read_text() and png.read_bytes().startswith(b"\x89PNG")
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert lines[0] == "| model | backward | realtime | forward | total | source |"
-    assert lines[2].startswith("| AURA 8B | 0.604 | 0.798 | 0.558 | 0.653 | arXiv 2604.04184")
-    assert lines[3].startswith(
-        "| **mine** | - | - | - | 0.640 (0.540 .. 0.740) | ovo.json: polled,"
+    assert lines[0] == "| model | backward | realtime | forward | total | how | source |"
+    assert lines[2].startswith("| MOSS-VL-Realtime 11B | - | - | - | 0.702 | frames not stated")
+    assert lines[3].startswith("| AURA 8B | 0.604 | 0.798 | 0.558 | 0.653 | polled, the last 30 s")
+    assert lines[4] == (
+        "| **mine** | - | - | - | 0.640 (0.540 .. 0.740) |"
+        " polled, 8 of 9 items, judge: Qwen3-32B at http://gpu-box | ovo.json |"
     )
-    assert "8 of 9 items, judge: Qwen3-32B" in lines[3] and "| Gemini 1.5 Pro |" in lines[4]
     # without published rows, the last figures
-    assert "| model | GPA | MoC | UDA | source |" in lines and "EPM" not in text
+    assert "| model | GPA | MoC | UDA | how | source |" in lines and "EPM" not in text
+
+
+def test_the_last_figure_of_a_result_stands_beside_those_that_others_published(tmp_path, capsys):
+    rig.write(tmp_path / "p.json", result("proactivevideoqa", **{"PAUC, omega 1": 0.4}))
+    assert aura("eval", "table", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "| model | mean of parts, omega not stated | PAUC, omega 1 | how | source |" in lines
+    assert any(line.startswith("| **mine** | - | 0.400 (0.300") for line in lines)
 
 
 def test_a_folder_without_results(tmp_path, capsys):
@@ -59,7 +70,26 @@ def test_a_folder_without_results(tmp_path, capsys):
     assert "r.json: not a result of `aura eval`: field 'mode' is wrong" in capsys.readouterr().err
 
 
-def test_published_rows_are_of_known_benchmarks_with_their_sources():
+def test_every_benchmark_has_published_rows_or_says_why_not():
     for row in PUBLISHED:
-        assert row.task in TASKS and row.source and row.figures and not row.own
+        assert row.task in TASKS and row.source and row.how and row.figures and not row.own
         assert all(0 <= v <= 1 for v in row.figures.values())
+    found = {row.task for row in PUBLISHED}
+    assert found | set(NOT_FOUND) == set(TASKS) and not found & set(NOT_FOUND)
+    for task, name in HEADLINE.items():
+        assert any(name in row.figures for row in PUBLISHED if row.task == task), task
+
+
+def test_the_document_holds_what_the_command_prints(capsys):
+    assert aura("eval", "table", "--published") == 0
+    printed = capsys.readouterr().out
+    document = Path(__file__).parents[2] / "docs" / "published.md"
+    assert printed.strip() in document.read_text(encoding="utf-8")
+
+
+def test_a_folder_or_the_published_rows(tmp_path, capsys):
+    for args in ([], [tmp_path, "--published"]):
+        assert aura("eval", "table", *args) == 1
+        assert "one of the two" in capsys.readouterr().err
+    assert aura("eval", "table", "--published", "--png", tmp_path / "t.png") == 1
+    assert "--png shows own results" in capsys.readouterr().err
