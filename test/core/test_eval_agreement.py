@@ -83,6 +83,10 @@ def test_no_checkout(tmp_path, capsys):
     (tmp_path / "evaluate_results.py").write_text("def another(): pass\n")
     assert aura("eval", "agree", "streamgaze", "--authors", tmp_path) == 1
     assert "there is no function normalize_answer in it" in capsys.readouterr().err
+    assert aura("eval", "agree", "omnipro", "--authors", tmp_path) == 1  # a module of a package
+    assert f"{tmp_path}: metrics/online/scorer.py is not in it" in capsys.readouterr().err
+    assert aura("eval", "agree", "fastbench", "--authors", tmp_path) == 1
+    assert f"{tmp_path}: run_stream_eval.py is not in it" in capsys.readouterr().err
     assert aura("eval", "agree", "nobench", "--authors", tmp_path) == 1
     assert "benchmark 'nobench': expected one of" in capsys.readouterr().err
 

@@ -78,8 +78,9 @@ def modules(checkout: Path, folder: str, names: Sequence[str]) -> Iterator[list[
     """
     place = checkout / folder
     for name in names:
-        if not (place / Path(*name.split("."))).with_suffix(".py").is_file():
-            raise InputError(MISSING.format(checkout, f"{folder or '.'}/{name}.py"))
+        file = Path(folder, *name.split(".")).with_suffix(".py")
+        if not (checkout / file).is_file():
+            raise InputError(MISSING.format(checkout, file.as_posix()))
     before = set(sys.modules)
     sys.path.insert(0, str(place))
     try:

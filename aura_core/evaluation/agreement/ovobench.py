@@ -9,12 +9,17 @@ import contextlib
 import io
 import json
 import random
+import re
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from aura_core.evaluation.agreement.base import Hashed, Table, modules
 from aura_core.evaluation.tasks import ovobench
 from aura_core.evaluation.tasks.base import Broken, load_rows
+
+AVERAGE = re.compile(r"^(\w+) Avg\.: ([\d.]+)$", re.MULTILINE)
+"""How their script prints the averages of the groups and the total: percent, with two digits."""
 
 
 def compare(checkout: Path, work: Path, n: int, seed: int) -> Table:
@@ -38,7 +43,7 @@ def compare(checkout: Path, work: Path, n: int, seed: int) -> Table:
     for o in scores.outcomes:
         ours.setdefault(o.item, []).append(o.value)
     with modules(checkout, "utils", ("OVOBenchScore",)) as (script,):
-        scorer = script.OVOBenchOfflineScore(None, results)
+        scorer = script.OVOBenchOfflineScore(Namespace(model="drawn"), results)
         for group, of in results.items():
             forward = group == "forward"
             score = (
@@ -55,6 +60,12 @@ def compare(checkout: Path, work: Path, n: int, seed: int) -> Table:
             for task, values in by_task.items():
                 mean = sum(values) / len(values)
                 table.add("figure of a task", task, mean, scores.figures[task].value)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            scorer.score()
+    for name, percent in AVERAGE.findall(printed.getvalue()):
+        ours_percent = f"{100 * scores.figures[name.lower()].value:.2f}"
+        table.add("printed average", name, float(percent), float(ours_percent))
     return table
 
 
