@@ -1,6 +1,6 @@
 # make demo    set up, then watch the assistant on real ROS 2; options: make demo ARGS="--headless --seconds 60"
 # make test    set up, then the tests; options: make test ARGS="-k window -x"
-# Others: setup, setup-voice, setup-voice-all, setup-rtsp, setup-browser, lint, format, test-slow, test-scenarios, test-audio, test-rtsp, test-browser, test-vllm, test-llama, test-gpu, bench-gpu, colcon-test, clean. Settings of the set-up: see .ci/setup.
+# Others: setup, setup-voice, setup-voice-all, setup-rtsp, setup-browser, lint, format, test-slow, test-scenarios, test-audio, test-rtsp, test-browser, test-vllm, test-llama, test-transformers-457, test-gpu, bench-gpu, colcon-test, clean. Settings of the set-up: see .ci/setup.
 
 SHELL := /bin/bash
 PY := .venv/bin/python
@@ -14,7 +14,7 @@ export PYTHON TORCH TORCH_INDEX
 ROS_RUN = env ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$(($$RANDOM % 100 + 1))} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	FASTDDS_DEFAULT_PROFILES_FILE="$(CURDIR)/config/fastdds.xml"
 
-.PHONY: help setup setup-voice setup-voice-all setup-rtsp setup-browser demo test test-slow test-scenarios test-audio test-rtsp test-browser test-vllm test-llama test-gpu bench-gpu colcon-test lint format clean
+.PHONY: help setup setup-voice setup-voice-all setup-rtsp setup-browser demo test test-slow test-scenarios test-audio test-rtsp test-browser test-vllm test-llama test-transformers-457 test-gpu bench-gpu colcon-test lint format clean
 help:
 	@sed -n '1,3s/^# //p' Makefile
 
@@ -64,6 +64,11 @@ test-vllm: setup
 test-llama: setup
 	@.ci/setup-llama
 	@$(PY) -m pytest -m slow test/llama $(ARGS)
+
+# What training saves, read by transformers 4.57 in an environment of its own.
+test-transformers-457: setup
+	@.ci/setup-transformers-457
+	@$(PY) -m pytest -m transformers_457 test/transformers_457 $(ARGS)
 
 # 8B-shaped random weights in bfloat16, 640x480, a window of 45 chunks, with and without a shadow: about 8 minutes on a GPU.
 bench-gpu: setup
