@@ -35,6 +35,7 @@ EXTRAS = {
     "tensorboard": ("tensorboard>=2.20,<3",),
     "ray": ("ray[data]>=2.60,<3",),
     "exchange": ("pyarrow>=21,<27",),
+    "language": ("py3langid>=0.4,<0.5",),
     "memory": ("sentence-transformers>=6,<7",),
     "voice": (
         "sounddevice>=0.5,<0.6",
@@ -63,6 +64,7 @@ EXTRAS = {
         "pyarrow>=21,<27",
         "datasets>=4.4,<6",
         "webdataset>=0.2.111,<2",
+        "py3langid>=0.4,<0.5",
     ),
 }
 OURS = re.compile(r"aura-ros\[([\w,-]+)\]")  # an extra that brings another one

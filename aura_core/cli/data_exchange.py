@@ -75,7 +75,7 @@ def import_(
         from aura_core.data.exchange.export import restore
 
         for stage, n in restore(place, out).items():
-            print(f"{out / stage}: {n} samples")
+            print(f"{out / stage}: {output.counted(n, 'sample')}")
         return
     from aura_core.data.exchange.importing import ImportConfig, import_files
 
@@ -86,8 +86,8 @@ def import_(
     with _bar(quiet) as told:
         done = import_files(place, media, out, how, settings, processes, told)
     left = sum(done.left.values())
-    what = "offline samples" if format == "offline" else "conversations"
-    print(f"{done.folder.path}: {done.records} {what}, {left} left out")
+    what = "offline sample" if format == "offline" else "conversation"
+    print(f"{done.folder.path}: {output.counted(done.records, what)}, {left} left out")
     for reason, n in done.left.items():
         print(f"  {n} {reason}")
     if left:
@@ -113,7 +113,8 @@ def export(
     from aura_core.data.exchange.export import export as write
 
     done = write(source, out, to, media)
-    print(f"{out}: {done.samples} samples, {done.files} files, {done.bytes / 1e6:.1f} MB of files")
+    made = output.counted(done.samples, "sample"), output.counted(done.files, "file")
+    print(f"{out}: {', '.join(made)}, {done.bytes / 1e6:.1f} MB of files")
 
 
 def stats(
@@ -164,7 +165,8 @@ def stats(
             )
         for folder, decisions in folders.items():
             decide(folder, decisions)
-        print(f"{len(twins)} samples are rejected; `aura data review` can take that back")
+        are = "sample is" if len(twins) == 1 else "samples are"
+        print(f"{len(twins)} {are} rejected; `aura data review` can take that back")
 
 
 def price(

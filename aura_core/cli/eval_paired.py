@@ -12,7 +12,7 @@ from aura_core.cli import options, output
 from aura_core.errors import InputError
 
 if TYPE_CHECKING:
-    from aura_core.evaluation.statistics import Measured
+    from aura_core.evaluation.paired import Compared
 
 
 def paired(
@@ -64,7 +64,7 @@ def paired(
                 f"{c.before.value:.3f}",
                 f"{c.after.value:.3f}",
                 f"{c.difference.value:+.3f}",
-                _interval(c.difference),
+                _interval(c),
                 f"{c.before.n:g}",
             )
         Console().print(table)
@@ -75,6 +75,10 @@ def paired(
         output.write(json_out, json.dumps(about, indent=2) + "\n")
 
 
-def _interval(m: Measured) -> str:
-    low, high = m.ci95
-    return "no episode differs" if math.isnan(low) else f"{low:+.3f} .. {high:+.3f}"
+def _interval(c: Compared) -> str:
+    low, high = c.difference.ci95
+    if not math.isnan(low):
+        return f"{low:+.3f} .. {high:+.3f}"
+    if c.differ:
+        return "all episodes differ alike"
+    return f"none of {c.episodes} episodes differs (at most {c.may_differ:.0%} do)"

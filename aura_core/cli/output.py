@@ -142,3 +142,12 @@ def _evaluated(line: dict[str, Any]) -> str:
     parts = [f"loss of {k} {v['value']:.4f}" for k, v in held.get("loss", {}).items()]
     parts += [f"right when {k} {v['value']:.2f}" for k, v in held.get("right", {}).items()]
     return ", ".join(parts) or "evaluated"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun, in the plural but for one.
+
+    >>> counted(1, "conversation"), counted(0, "sample")
+    ('1 conversation', '0 samples')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

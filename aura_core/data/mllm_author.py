@@ -10,6 +10,7 @@ from typing import Any
 from aura_core.data import mllm_replies as replies
 from aura_core.data.author import Draft, Sibling
 from aura_core.data.draws import drawn, one_of
+from aura_core.data.language import FOREIGN_WORDS
 from aura_core.data.mllm import MLLM, picture
 from aura_core.data.mllm_replies import field, listed
 from aura_core.data.prompts import Prompts
@@ -63,15 +64,16 @@ class MLLMAuthor:
         """
         c, last = self._config.synthesize, scene.stop - 1
         drafts: list[Draft] = []
+        asker = self._asker(clip, scene)
         if c.real_time:
             content = self._shown(clip, scene.first, scene.stop, c.frames)
             text = self._prompts.fill(
-                "now", count=c.real_time, first=scene.first, last=last, **self._asker(clip, scene)
+                "now", count=c.real_time, first=scene.first, last=last, **asker
             )
-            levels = self._config.asking.levels
+            levels, language = self._config.asking.levels, str(asker["language"])
             drafts += self._mllm.ask(
                 [*content, *_words(text)],
-                lambda r: [replies.now(q, levels) for q in listed(r, "questions")],
+                lambda r: [replies.now(q, levels, language) for q in listed(r, "questions")],
             )[: c.real_time]
         never = int(drawn(c.never, self._config.seed, "never", clip.id, scene.first))
         if c.proactive or c.multi_response or never:
@@ -96,6 +98,7 @@ class MLLMAuthor:
         the times are only guesses, so they are asked for again, piece by piece.
         """
         c = self._config.synthesize
+        asker = self._asker(clip, scene)
         content = self._shown(clip, scene.first, clip.seconds, c.frames)
         text = self._prompts.fill(
             "later",
@@ -105,12 +108,12 @@ class MLLMAuthor:
             first=scene.first,
             last=scene.stop - 1,
             end=clip.seconds - 1,
-            **self._asker(clip, scene),
+            **asker,
         )
-        levels = self._config.asking.levels
+        levels, language = self._config.asking.levels, str(asker["language"])
         found = self._mllm.ask(
             [*content, *_words(text)],
-            lambda r: [replies.later(q, levels) for q in listed(r, "requests")],
+            lambda r: [replies.later(q, levels, language) for q in listed(r, "requests")],
         )
         spare = [d for d in found if not d.answers][:never]
         told = [d for d in found if d not in spare]
@@ -171,7 +174,7 @@ class MLLMAuthor:
             "visible", question=question.draft, answer=answer.text, second=chunk
         )
         content = [*self._until(clip, first, chunk), *_words(text)]
-        return self._mllm.ask(content, lambda r: field(r, "visible", bool))
+        return self._mllm.ask(content, lambda r: replies.verdict(r, "visible")[0])
 
     def missed(self, clip: Clip, question: Question, first: int, stop: int) -> bool:
         """See `Author.missed`.
@@ -193,7 +196,7 @@ class MLLMAuthor:
             last=stop - 1,
         )
         content = [*self._shown(clip, before, stop, self._config.synthesize.frames), *_words(text)]
-        return self._mllm.ask(content, lambda r: field(r, "missed", bool))
+        return self._mllm.ask(content, lambda r: replies.verdict(r, "missed")[0])
 
     def siblings(self, clip: Clip, question: Question, count: int) -> list[Sibling]:
         """See `Author.siblings`."""
@@ -213,7 +216,8 @@ class MLLMAuthor:
         found = self._mllm.ask(
             content,
             lambda r: [
-                replies.sibling(q, self._config.asking.levels) for q in listed(r, "questions")
+                replies.sibling(q, self._config.asking.levels, question.text)
+                for q in listed(r, "questions")
             ],
         )
         return found[:count]
@@ -226,13 +230,17 @@ class MLLMAuthor:
         ]
         return self._mllm.ask(
             content,
-            lambda r: Answer(chunk, field(r, "answer", str), field(r, "evidence", int, chunk)),
+            lambda r: Answer(
+                chunk,
+                replies.alike(r, "answer", text, FOREIGN_WORDS),
+                field(r, "evidence", int, chunk),
+            ),
         )
 
     def rephrase(self, clip: Clip, question: Question) -> str:
         """See `Author.rephrase`. The MLLM gets no pictures."""
         content = _words(self._prompts.fill("rephrase", question=question.text))
-        return self._mllm.ask(content, lambda r: field(r, "request", str))
+        return self._mllm.ask(content, lambda r: replies.alike(r, "request", question.text))
 
     def ungrounded(self, sample: Sample) -> str:
         """See `Author.ungrounded`. The MLLM gets what the model will have, and nothing else."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from aura_core.data.author import Draft, Sibling
+from aura_core.data.language import FOREIGN_WORDS, fits, language_of, script_of
 from aura_core.data.schema import LEVELS, Answer, Scene
 from aura_core.replies import Malformed
 from aura_core.types import Kind
@@ -47,30 +48,51 @@ def scene(data: Any) -> Scene:
     return Scene(field(data, "first", int), field(data, "stop", int), field(data, "summary", str))
 
 
-def now(data: Any, levels: Collection[int]) -> Draft:
-    """Return a real-time question of one of the difficulties `levels`."""
+def spoken(data: Any, name: str, language: str, foreign_words: int = 0) -> str:
+    """Return a text in the language that was asked for, as far as its script tells.
+
+    At most `foreign_words` words may be of another script.
+    """
+    text: str = field(data, name, str)
+    if not fits(text, script_of(language), foreign_words):
+        raise Malformed(f"'{name}' must be in {language}, which {text!r:.60} is not")
+    return text
+
+
+def alike(data: Any, name: str, like: str, foreign_words: int = 0) -> str:
+    """Return a text in the language of another one, as far as their scripts tell."""
+    text: str = field(data, name, str)
+    if not fits(text, language_of(like), foreign_words):
+        raise Malformed(f"'{name}' must be in the language of {like!r:.60}, not {text!r:.60}")
+    return text
+
+
+def now(data: Any, levels: Collection[int], language: str) -> Draft:
+    """Return a real-time question of one of the difficulties `levels`, in `language`."""
     second = field(data, "second", int)
-    answer = Answer(second, field(data, "answer", str), field(data, "evidence", int, second))
-    text = field(data, "question", str)
+    said = spoken(data, "answer", language, FOREIGN_WORDS)
+    answer = Answer(second, said, field(data, "evidence", int, second))
+    text = spoken(data, "question", language)
     return Draft("", Kind.REAL_TIME, second, text, (answer,), "", level(data, levels))
 
 
-def later(data: Any, levels: Collection[int]) -> Draft:
-    """Return a standing question of one of the difficulties `levels`."""
+def later(data: Any, levels: Collection[int], language: str) -> Draft:
+    """Return a standing question of one of the difficulties `levels`, in `language`."""
     kind = _STANDING.get(field(data, "kind", str))
     if kind is None:
         raise Malformed(f"'kind' must be one of {', '.join(_STANDING)}, not {data['kind']!r}")
     answers = []
     for a in listed(data, "answers"):
         second = field(a, "second", int)
-        answers.append(Answer(second, field(a, "answer", str), second))
+        said = spoken(a, "answer", language, FOREIGN_WORDS)
+        answers.append(Answer(second, said, second))
     return Draft(
         "",
         kind,
         field(data, "second", int),
-        field(data, "request", str),
+        spoken(data, "request", language),
         tuple(answers),
-        field(data, "acknowledgment", str),
+        spoken(data, "acknowledgment", language),
         level(data, levels),
     )
 
@@ -85,12 +107,13 @@ def timed(data: Any, requests: Mapping[int, Draft], first: int, stop: int) -> tu
         raise Malformed(
             f"'second' must be from {earliest} to {stop - 1} for request {number}, not {second}"
         )
-    return number, Answer(second, field(data, "answer", str), second)
+    said = alike(data, "answer", requests[number].text, FOREIGN_WORDS)
+    return number, Answer(second, said, second)
 
 
-def sibling(data: Any, levels: Collection[int]) -> Sibling:
-    """Return a question about the same second, of one of the difficulties `levels`."""
-    return Sibling(field(data, "question", str), level(data, levels))
+def sibling(data: Any, levels: Collection[int], like: str) -> Sibling:
+    """Return a question about the same second as `like`, of one of the difficulties `levels`."""
+    return Sibling(alike(data, "question", like), level(data, levels))
 
 
 def level(data: Any, levels: Collection[int]) -> int:
@@ -104,9 +127,16 @@ def level(data: Any, levels: Collection[int]) -> int:
     return found
 
 
+def verdict(reply: Any, name: str) -> tuple[bool, str]:
+    """Return a verdict and its reason. A verdict without a reason is malformed."""
+    found, reason = field(reply, name, bool), field(reply, "reason", str)
+    return found, reason
+
+
 def ungrounded(reply: Any) -> str:
     """Return why an answer is not grounded, or ""."""
-    return "" if field(reply, "grounded", bool) else field(reply, "reason", str, "no reason given")
+    grounded, reason = verdict(reply, "grounded")
+    return "" if grounded else reason
 
 
 def _encodes(text: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from aura_core.data.detector import detector
 from aura_core.data.exchange.rows import kind_of
 from aura_core.data.language import language_of
 from aura_core.data.offline import Offline
@@ -21,6 +22,8 @@ from aura_core.data.schema import Conversation, Sample
 from aura_core.data.store import StageFolder
 from aura_core.words import words_of
 
+LATIN = "in Latin letters"
+"""The language of answers whose letters do not tell it, without py3langid or where it is unsure."""
 SHARES = (0.0, 0.1, 0.5, 0.9, 1.0)  # of the samples: the quantiles that are shown
 
 
@@ -44,8 +47,7 @@ def statistics(lines: Sequence[Line]) -> dict[str, Any]:
         "hours": round(_seconds(streams) / 3600, 3),
         "kind": _counts(["acknowledgment" if _acknowledges(s) else kind_of(s) for s in samples]),
         "language of the answer": _counts(
-            [language_of(s.target.answer) or "none" for s in spoken]
-            + [language_of(s.rounds[-1].answer) or "none" for s in offline]
+            _languages([s.target.answer for s in spoken] + [s.rounds[-1].answer for s in offline])
         ),
         "level": _counts([str(level) for level, _ in known]),
         "answers of a question": _counts([str(n) for _, n in answers]),
@@ -113,6 +115,15 @@ def _shown(sample: Offline) -> str:
 def _silent(sample: Sample) -> float:
     spoken = sum(w.answer is not None for w in sample.turns)
     return 1 - spoken / (sample.stop - sample.first)
+
+
+def _languages(texts: Sequence[str]) -> list[str]:
+    """Return the language of each text: by its script, and of Latin letters by the detector."""
+    tell, found = detector(), [language_of(text) or "none" for text in texts]
+    return [
+        ((tell(text) if tell else "") or LATIN) if script == "latin" else script
+        for text, script in zip(texts, found, strict=True)
+    ]
 
 
 def _counts(values: Sequence[str]) -> dict[str, int]:

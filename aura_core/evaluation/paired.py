@@ -1,11 +1,15 @@
 """Two models on the same episodes of the simulator: figures of both, and of their difference.
 
 Episodes differ more than models do. So the interval of a difference is made from episodes drawn
-with replacement, each with what both models did in it.
+with replacement, each with what both models did in it. Where all draws are equal, because no
+episode differs, the interval is made from how many episodes may differ that were not played: at
+most a share of 1 - 0.05^(1/n) after n that do not, about 3/n (the rule of three: Hanley and
+Lippman-Hand, JAMA 249, 1983).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,12 +35,14 @@ class Figure:
     """A figure that is a function of sums over episodes.
 
     `tally` gives the numbers of one episode, of which the last is how many samples it has; `value`
-    the figure of their sums. `share`: it is from 0 to 1.
+    the figure of their sums. `share`: it is from 0 to 1. `bounded`: an episode that differs moves
+    it by at most its own part of the samples, so it is a share of them.
     """
 
     tally: Callable[[EpisodeScore], Sequence[float]]
     value: Callable[[Sums], float]
     share: bool = True
+    bounded: bool = True
 
 
 def _ratio(sums: Sums) -> float:
@@ -90,11 +96,11 @@ def _answers(s: EpisodeScore, past: bool) -> list[float]:
 #: `events` are those of all standing questions; `told_right` also needs the true words
 FIGURES = {
     "proactive.recall": Figure(_once, _ratio),
-    "multi.event_f1": Figure(_many, _f1),
+    "multi.event_f1": Figure(_many, _f1, bounded=False),
     "events.recall": Figure(_due, _ratio),
-    "events.f1": Figure(_all_f1, _f1),
+    "events.f1": Figure(_all_f1, _f1, bounded=False),
     "events.told_right": Figure(_words, _ratio),
-    "false_alarms_per_min": Figure(_alarms, _ratio, share=False),
+    "false_alarms_per_min": Figure(_alarms, _ratio, share=False, bounded=False),
     "realtime.exact_match": Figure(lambda s: _answers(s, False), _ratio),
     "past.exact_match": Figure(lambda s: _answers(s, True), _ratio),
 }
@@ -104,16 +110,29 @@ FIGURES = {
 class Compared:
     """One figure of two models, and the second's minus the first's.
 
-    The interval of `difference` is nan where no episode differs.
+    Args:
+        episodes: those that have samples of it.
+        differ: in how many of them the models did not do the same.
+
+    Where no draw of episodes differs, the interval of `difference` is that of the module's text; it
+    is nan for a figure that an episode can move by any amount, such as false alarms a minute.
     """
 
     before: Measured
     after: Measured
     difference: Measured
+    episodes: int
+    differ: int
+
+    @property
+    def may_differ(self) -> float:
+        """The share of episodes that differ is below this one (95%), if none of these does."""
+        return 1 - 0.05 ** (1 / self.episodes)
 
     def as_json(self) -> dict[str, object]:
-        """Return {before, after, difference}."""
-        return {k: getattr(self, k).as_json() for k in ("before", "after", "difference")}
+        """Return {before, after, difference, episodes, differ}."""
+        told = {k: getattr(self, k).as_json() for k in ("before", "after", "difference")}
+        return told | {"episodes": self.episodes, "differ": self.differ}
 
 
 def scores(
@@ -162,9 +181,18 @@ def _compared(
     def difference(sums: Sums) -> float:
         return figure.value(sums[width:]) - figure.value(sums[:width])
 
+    pairs = [(a, b) for a, b in zip(before, after, strict=True) if a[-1] or b[-1]]
     both = [a + b for a, b in zip(before, after, strict=True)]
-    return Compared(
+    found = Compared(
         bootstrap_sums(before, figure.value, n, share=figure.share),
         bootstrap_sums(after, figure.value, n, share=figure.share),
         bootstrap_sums(both, difference, n, share=False),
+        len(pairs),
+        sum(a != b for a, b in pairs),
     )
+    if figure.bounded and math.isnan(found.difference.ci95[0]):
+        # each of the other episodes is as these are, but for a share that may be anything
+        value, other = found.difference.value, found.may_differ
+        ends = ((1 - other) * value - other, (1 - other) * value + other)
+        found = replace(found, difference=replace(found.difference, ci95=ends))
+    return found

@@ -143,7 +143,8 @@ def _visible(text: str, level: float) -> Any:
     answer = re.search(r"^Answer: (.*)$", text, re.M)
     assert answer
     bright = level > 128
-    return {"visible": bright if "on" in answer[1] or "bright" in answer[1] else not bright}
+    visible = bright if "on" in answer[1] or "bright" in answer[1] else not bright
+    return {"reason": f"the last picture has {level:.0f} of 255", "visible": visible}
 
 
 def _span(text: str, before: str) -> tuple[int, int]:
@@ -166,7 +167,7 @@ def _times(text: str, level: float) -> Any:
 
 def _missed(text: str, level: float) -> Any:
     first, last = _span(text, "In seconds")
-    return {"missed": first <= LIGHT <= last}
+    return {"reason": f"it goes on at second {LIGHT}", "missed": first <= LIGHT <= last}
 
 
 def request(

@@ -165,7 +165,7 @@ def test_every_stretch_of_a_request_that_never_comes_true_is_looked_at(mllm, pre
     never = request("proactive", 1) | {"request": "tell me when a cat comes"}
     mllm.replies["later"] = lambda t, b: {"requests": [never] if "\n0 and" in t else []}
     mllm.replies["times"] = lambda t, b: {"times": []}
-    mllm.replies["missed"] = lambda t, b: {"missed": False}
+    mllm.replies["missed"] = lambda t, b: {"reason": "no cat", "missed": False}
     config = settings(mllm)
     short = replace(config.synthesize, never=1.0, frames=6, silences=0, real_time=0)
     run(Job("synthesize", prepared, tmp_path, replace(config, synthesize=short), "mllm"))

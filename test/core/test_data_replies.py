@@ -20,9 +20,10 @@ from mllm_double import (
     talks,
 )
 
+from aura_core.data import mllm_replies as replies
 from aura_core.data import report
 from aura_core.data.engine import run
-from aura_core.data.schema import Rejection
+from aura_core.data.schema import LEVELS, Rejection
 from aura_core.data.store import Done, StageFolder
 from aura_core.data.worker import Job
 from aura_core.errors import InputError
@@ -113,7 +114,7 @@ def test_a_draft_is_repaired_and_its_repair_remembered(mllm, prepared, tmp_path,
     not visible was kept."""
     mllm.replies["later"] = lambda t, b: {"requests": []}
     mllm.failures["visible"] = [cut]
-    mllm.replies["visible"] = lambda t, b: {"visible": "it is bright" in t}
+    mllm.replies["visible"] = lambda t, b: {"reason": "?", "visible": "it is bright" in t}
     done = synthesize(mllm, prepared, tmp_path)
     assert done.reasons == {"not visible at its time": 2} and done.cost["repairs"] == 1
     before, asked = shards(tmp_path), sum(mllm.kinds.values())
@@ -153,11 +154,12 @@ def test_what_is_thought_aloud_before_the_reply_may_have_braces(mllm, prepared, 
 
     def aloud(text: str, level: float) -> str:
         lit = {
+            "reason": "the last picture",
             "visible": (
                 level > 128 if "on" in text.split("Answer: ")[1].split("\n")[0] else level < 128
-            )
+            ),
         }
-        first = {"visible": not lit["visible"]}
+        first = {"reason": "the first picture", "visible": not lit["visible"]}
         return (
             f"Lamps {{left, right}}; at first sight {json.dumps(first)}, but no:"
             f" ```json\n{json.dumps(lit)}\n```"
@@ -205,11 +207,81 @@ def test_nonsense_twice_costs_its_scene_and_is_counted(mllm, prepared, tmp_path)
 
 
 def test_a_check_without_a_usable_reply_costs_its_question(mllm, prepared, tmp_path):
-    mllm.replies["visible"] = lambda t, b: "perhaps" if "at second 3:" in t else {"visible": True}
+    yes = {"reason": "it is to be seen", "visible": True}
+    mllm.replies["visible"] = lambda t, b: "perhaps" if "at second 3:" in t else yes
     mllm.replies["later"] = lambda t, b: {"requests": []}
     done = synthesize(mllm, prepared, tmp_path)
     assert done.reasons == {"check: malformed reply": 2}
     assert [[q.chunk for q in c.questions] for c in talks(tmp_path)] == [[12], [12]]
+
+
+@pytest.mark.parametrize("name", ["visible", "missed", "grounded"])
+@pytest.mark.parametrize("reason", [None, "", " ", 3])
+def test_a_verdict_without_a_reason_is_none(name, reason):
+    """Regression: verdicts of two of the three checks were taken without one."""
+    with pytest.raises(Malformed, match="'reason'"):
+        replies.verdict({"reason": reason, name: True}, name)
+    assert replies.verdict({"reason": "it lies there", name: False}, name) == (
+        False,
+        "it lies there",
+    )
+
+
+def test_a_verdict_without_a_reason_is_asked_for_again(mllm, prepared, tmp_path):
+    mllm.failures["visible"] = [says('{"visible": false}')]
+    mllm.failures["missed"] = [says('{"missed": true}')]
+    done = synthesize(mllm, prepared, tmp_path)
+    assert done.cost["repairs"] == 2 and done.records == 2 and done.reasons == {}
+
+
+# ---- the language that was asked for -------------------------------------------------------------
+
+
+def in_chinese(second: int, **changes: object) -> dict:
+    return question(second) | {"question": "灯怎么样?", "answer": "灯现在很亮"} | changes
+
+
+@pytest.mark.parametrize(
+    ("language", "reply", "wrong"),
+    [
+        ("Chinese", in_chinese(3), None),
+        ("Chinese", question(3), "'question' must be in Chinese"),
+        ("Chinese", in_chinese(3, answer="it is dark in here"), "'answer' must be in Chinese"),
+        ("Chinese", in_chinese(3, question="how is the light?"), "'question' must be in Chinese"),
+        ("Chinese", in_chinese(3, answer="STOP"), None),  # what is written on a sign
+        ("Chinese", in_chinese(3, answer="12"), None),
+        ("English", in_chinese(3), "'answer' must be in English"),
+        ("Brazilian Portuguese", question(3), None),  # the script alone is looked at
+        ("Japanese", in_chinese(3), None),  # kanji alone may be Japanese
+        ("Russian", question(3), "'question' must be in Russian"),
+        ("Klingon", in_chinese(3), None),
+    ],
+)
+def test_questions_and_answers_are_in_the_language_that_was_asked_for(language, reply, wrong):
+    """Regression: no reply's language was looked at."""
+    if wrong is None:
+        assert replies.now(reply, LEVELS, language).text == reply["question"]
+    else:
+        with pytest.raises(Malformed, match=wrong):
+            replies.now(reply, LEVELS, language)
+
+
+@pytest.mark.parametrize("name", ["request", "acknowledgment"])
+def test_so_are_requests_and_acknowledgments(name):
+    later = request("proactive", 2, LIGHT)
+    assert replies.later(later, LEVELS, "English").chunk == 2
+    with pytest.raises(Malformed, match=f"'{name}' must be in English, which '灯亮了"):
+        replies.later(later | {name: "灯亮了告诉我"}, LEVELS, "English")
+
+
+def test_what_is_made_of_a_question_stays_in_its_language(mllm, prepared, tmp_path):
+    mllm.failures["now"] = [says(json.dumps({"questions": [in_chinese(3)]}))]
+    done = synthesize(mllm, prepared, tmp_path)
+    assert done.cost["repairs"] == 1 and done.reasons == {}
+    mllm.replies["rephrase"] = lambda t, b: {"request": "灯亮了告诉我"}
+    run(Job("refine", tmp_path, tmp_path, settings(mllm), "mllm"))
+    (refined,) = StageFolder(tmp_path, "refine").all_done()
+    assert refined.lost == 2 and "'request' must be in the language of 'tell me" in refined.fault
 
 
 def test_a_list_of_scenes_without_a_usable_reply_leaves_the_cuts(mllm, prepared, tmp_path):

@@ -116,7 +116,7 @@ def test_an_mllm_looks_at_its_own_silence_again(mllm, prepared, tmp_path):
     mllm.replies["later"] = lambda t, b: {
         "requests": [request("multi-response", 2, 12)] if begun(t) else []
     }
-    mllm.replies["visible"] = lambda t, b: {"visible": "at second 12" in t}
+    mllm.replies["visible"] = lambda t, b: {"reason": "?", "visible": "at second 12" in t}
     done = synthesize(mllm, prepared, tmp_path)
     assert done.reasons == {"silent where it happens": 2, "no question left": 2}
     assert next(iter(StageFolder(tmp_path, "synthesize").rejected(0))).detail.endswith("in 3..10 s")

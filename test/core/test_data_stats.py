@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from data_rig import aura, small_run
 from mllm_double import light_video
 
+from aura_core.data import stats
+from aura_core.data.detector import detector
 from aura_core.data.duplicates import duplicates, groups, look, same_look, shingles, similar
 from aura_core.data.language import language_of
 from aura_core.data.reviews import NAME
@@ -52,6 +55,31 @@ def test_the_script_tells_the_language(text, language):
     assert language_of(text) == language
 
 
+SENTENCES = {
+    "en": "A man has just come into the kitchen with a blue bag.",
+    "de": "Ein Mann ist gerade mit einer blauen Tasche in die Küche gekommen.",
+    "fr": "Un homme vient d'entrer dans la cuisine avec un sac bleu.",
+    "es": "Un hombre acaba de entrar en la cocina con una bolsa azul.",
+    "it": "Un uomo è appena entrato in cucina con una borsa blu.",
+    "nl": "Een man kwam net de keuken binnen met een blauwe tas.",
+}
+
+
+def test_languages_in_latin_letters_are_told_apart():
+    pytest.importorskip("py3langid")
+    tell = detector()
+    assert tell is not None and {tell(text): text for text in SENTENCES.values()} == SENTENCES
+    assert tell("Mmm.") == ""  # not sure
+    texts = [*SENTENCES.values(), "Mmm.", "红色的杯子", "12"]
+    assert stats._languages(texts) == [*SENTENCES, stats.LATIN, "zh", "none"]
+
+
+def test_without_the_detector_they_are_one_class_that_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)  # as if it were not installed
+    assert detector() is None
+    assert stats._languages([SENTENCES["de"], "猫が来た"]) == ["in Latin letters", "ja"]
+
+
 def test_each_sample_and_each_question_counts_once(run, lines):
     found = statistics(lines)
     folder = StageFolder(run, "refine")
@@ -66,7 +94,8 @@ def test_each_sample_and_each_question_counts_once(run, lines):
     assert found["clips"] == 3 and found["hours"] == round(3 * 24 / 3600, 3)
     spoken = [s for s in samples if s.target.answer]  # others end in silence
     chinese = sum(any("\u4e00" <= c <= "\u9fff" for c in s.target.answer) for s in samples)
-    assert found["language of the answer"] == {"latin": len(spoken) - chinese, "zh": chinese}
+    assert found["language of the answer"]["zh"] == chinese
+    assert sum(found["language of the answer"].values()) == len(spoken)
     sampled = {s.target.question_id for s in samples if s.target.answer}
     of_each = [len(q.answers) for q in asked if q.id in sampled]
     assert sum(found["answers of a question"].values()) == len(sampled) == len(of_each)

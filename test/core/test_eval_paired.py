@@ -57,8 +57,25 @@ def test_the_figures_are_those_of_the_benchmark(episodes) -> None:
 
 def test_a_model_does_not_differ_from_itself(episodes) -> None:
     same = scored(episodes, perfect)
-    for c in compare(same, same).values():
-        assert c.difference.value == 0.0 and math.isnan(c.difference.ci95[0])
+    compared = compare(same, same)
+    for name, c in compared.items():
+        low, high = c.difference.ci95
+        assert c.difference.value == 0.0 and c.differ == 0, name
+        if FIGURES[name].bounded:  # the exact form of the rule of three
+            assert high == -low and (1 - high) ** c.episodes == pytest.approx(0.05), name
+        else:
+            assert math.isnan(low), name
+    answers = compared["realtime.exact_match"]
+    assert answers.episodes == 12 and answers.difference.ci95[1] == pytest.approx(0.2209, abs=1e-4)
+    assert compared["proactive.recall"].episodes < 12  # others have no such question
+
+
+def test_episodes_that_all_differ_alike_have_an_interval_too(episodes) -> None:
+    before, after = scored(episodes, silent_at_events), scored(episodes, perfect)
+    recall = compare(before, after)["events.recall"]
+    low, high = recall.difference.ci95
+    assert recall.differ == recall.episodes and recall.difference.value == 1.0
+    assert high == pytest.approx(1.0) and low == pytest.approx(1 - 2 * recall.may_differ)
 
 
 def test_the_difference_is_after_minus_before_and_its_interval_is_paired(episodes) -> None:

@@ -103,6 +103,7 @@ OPTIONAL = {
     "peft": ("peft", None),
     "ray": ("ray", None),
     "pyarrow": ("pyarrow", None),
+    "py3langid": ("py3langid", None),
     "sentence_transformers": ("sentence-transformers", None),
     "sounddevice": ("sounddevice", "python3-sounddevice-pip"),
     "pocketsphinx": ("pocketsphinx", "python3-pocketsphinx-pip"),
