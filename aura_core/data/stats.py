@@ -47,7 +47,10 @@ def statistics(lines: Sequence[Line]) -> dict[str, Any]:
         "hours": round(_seconds(streams) / 3600, 3),
         "kind": _counts(["acknowledgment" if _acknowledges(s) else kind_of(s) for s in samples]),
         "language of the answer": _counts(
-            _languages([s.target.answer for s in spoken] + [s.rounds[-1].answer for s in offline])
+            _languages(
+                [(s.target.answer, s.target.question) for s in spoken]
+                + [(s.rounds[-1].answer, s.rounds[-1].text) for s in offline]
+            )
         ),
         "level": _counts([str(level) for level, _ in known]),
         "answers of a question": _counts([str(n) for _, n in answers]),
@@ -117,13 +120,19 @@ def _silent(sample: Sample) -> float:
     return 1 - spoken / (sample.stop - sample.first)
 
 
-def _languages(texts: Sequence[str]) -> list[str]:
-    """Return the language of each text: by its script, and of Latin letters by the detector."""
-    tell, found = detector(), [language_of(text) or "none" for text in texts]
-    return [
-        ((tell(text) if tell else "") or LATIN) if script == "latin" else script
-        for text, script in zip(texts, found, strict=True)
-    ]
+def _languages(asked: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the language of each answer, given with its question.
+
+    Its script tells it; in Latin letters the detector, by the question too, because one word does
+    not tell a language.
+    """
+    tell, found = detector(), []
+    for answer, question in asked:
+        language = language_of(answer) or "none"
+        if language == "latin":
+            language = (tell(f"{question} {answer}") if tell else "") or LATIN
+        found.append(language)
+    return found
 
 
 def _counts(values: Sequence[str]) -> dict[str, int]:

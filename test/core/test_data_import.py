@@ -407,7 +407,7 @@ def test_the_command_says_what_it_left_out_and_what_comes_next(tmp_path, videos)
         "-q",
     )
     assert told.returncode == 0, told.stderr
-    assert "1 conversations, 1 left out" in told.stdout
+    assert "1 conversation, 1 left out" in told.stdout
     assert "1 not a line of JSON" in told.stdout and "x.jsonl:2: not a line" in told.stdout
     assert "next: aura data structure" in told.stdout
     report = aura("report", "--out", tmp_path / "run")

@@ -70,14 +70,16 @@ def test_languages_in_latin_letters_are_told_apart():
     tell = detector()
     assert tell is not None and {tell(text): text for text in SENTENCES.values()} == SENTENCES
     assert tell("Mmm.") == ""  # not sure
-    texts = [*SENTENCES.values(), "Mmm.", "红色的杯子", "12"]
-    assert stats._languages(texts) == [*SENTENCES, stats.LATIN, "zh", "none"]
+    asked = [(text, "") for text in (*SENTENCES.values(), "Mmm.", "红色的杯子", "12")]
+    assert stats._languages(asked) == [*SENTENCES, stats.LATIN, "zh", "none"]
+    # one word does not tell it, its question does
+    assert stats._languages([("Rot.", "Welche Farbe hat die Tasse auf dem Tisch?")]) == ["de"]
 
 
 def test_without_the_detector_they_are_one_class_that_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)  # as if it were not installed
     assert detector() is None
-    assert stats._languages([SENTENCES["de"], "猫が来た"]) == ["in Latin letters", "ja"]
+    assert stats._languages([(SENTENCES["de"], ""), ("猫が来た", "")]) == ["in Latin letters", "ja"]
 
 
 def test_each_sample_and_each_question_counts_once(run, lines):
