@@ -13,10 +13,13 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aura_core.evaluation.statistics import Measured
 from aura_core.types import Kind
+
+if TYPE_CHECKING:
+    from aura_core.evaluation.packed import Packed
 
 AT_END = math.inf  # of `Question.at_s`: asked in the last chunk of the video
 # in a question: replaced by what was said to the turn before it (see `evaluation/turns.py`)
@@ -97,7 +100,8 @@ class Item:
     `end_s` (None: at the end of the video). `truth` is what the benchmark's scorer needs besides
     the questions, and what else of the annotation is used. `annotated_s` is the last second that
     the annotation speaks of, apart from questions and the times of answers, so the video must be as
-    long (None: there is none).
+    long (None: there is none). `packed` is where the video is in a table, if it is in one; it is
+    written to the first of `videos` when it is needed.
     """
 
     id: str
@@ -106,6 +110,7 @@ class Item:
     end_s: float | None = None
     truth: Mapping[str, Any] = field(default_factory=dict)
     annotated_s: float | None = None
+    packed: Packed | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -147,6 +147,9 @@ def open_video(
 ) -> FrameSource:
     """Open the item's video, from the first of its places that exists. Raises `InputError`."""
     place = next((data / v for v in item.videos if (data / v).is_file()), None)
+    if place is None and item.packed is not None:
+        place = data / item.videos[0]
+        item.packed.write(place)
     if place is None:
         raise InputError(f"video {item.videos[0]} is not in {data}")
     return open_source(str(place), tolerance_s=tolerance_s, hold_s=hold_s)

@@ -31,13 +31,14 @@ Samples of aura_ros. The column `record` is a sample as its line of JSON; `media
 """
 
 
-def _pyarrow() -> Any:
+def pyarrow() -> Any:
+    """Return the module with its `parquet`. Raises `ModelError` where it is not installed."""
     try:
-        import pyarrow
+        import pyarrow as module
         import pyarrow.parquet
     except ImportError as e:
         raise ModelError(f"pyarrow is not installed: {how_to_install('exchange')}") from e
-    return pyarrow
+    return module
 
 
 def write_rows(rows: Iterable[Row], out: Path, size: int = ROWS) -> int:
@@ -45,7 +46,7 @@ def write_rows(rows: Iterable[Row], out: Path, size: int = ROWS) -> int:
 
     Raises `InputError`, and `ModelError` without pyarrow.
     """
-    pa = _pyarrow()
+    pa = pyarrow()
     types = {int: pa.int64(), str: pa.string()}
     names = [f.name for f in dataclasses.fields(Row)]
     hints = {n: types.get({"first": int, "stop": int, "answers": int}.get(n, str)) for n in names}
@@ -82,7 +83,7 @@ def read_records(place: Path) -> Iterator[tuple[str, str]]:
 
     Raises `InputError` for a table that cannot be read or has no records.
     """
-    pa = _pyarrow()
+    pa = pyarrow()
     found = sorted((place / "data").glob("*.parquet"))
     if not found:
         raise InputError(f"{place}: no data/*.parquet there")

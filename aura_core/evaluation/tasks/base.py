@@ -222,16 +222,18 @@ def read_each(path: Path, broken: Broken, item: Callable[[Any, Path, int], Item]
     return unique(items)
 
 
-def find(data: Path, names: Sequence[str], folders: Sequence[str]) -> list[Path]:
+def find(
+    data: Path, names: Sequence[str], folders: Sequence[str], needed: bool = True
+) -> list[Path]:
     """Return the paths of those `names` that exist in `data` or one of its `folders`.
 
-    Raises `InputError` when none exists.
+    Raises `InputError` when none exists and one is `needed`.
     """
     found = []
     for name in names:
         places = [data / folder / name for folder in ("", *folders)]
         found += [p for p in places if p.is_file()][:1]
-    if not found:
+    if not found and needed:
         raise InputError(
             f"{data}: none of the annotation files {', '.join(names)} is here; see"
             " docs/evaluation.md"

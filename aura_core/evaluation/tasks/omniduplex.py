@@ -5,19 +5,22 @@ reminder is right if what is said from its time on, for 10 s, tells of the event
 all its reminders are right. A correction is judged on all that is said. Polled, the user's words
 are put at the end of the video, because any of its seconds may show that they are wrong.
 
-The data set is published as tables with videos in them. This reads a split as JSON or JSON lines,
-with the fields of the table, and its videos as files. Descriptions in real time (RTD) are not here:
-their score is an LLM's that looks at the video.
+The data set (Hothan/Omni-DuplexEval) is published as Parquet tables with the videos in them, one
+split a table; they are read as they are (`packed.py`), and so is a split as JSON or JSON lines with
+the same fields and its videos as files. Descriptions in real time (RTD) are not here: their score
+is an LLM's that looks at the video.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
+from aura_core.evaluation.packed import Packed, rows, tables
 from aura_core.evaluation.records import (
     AT_END,
     Due,
@@ -53,16 +56,29 @@ RIGHT = 0.5  # a judge's score from which on an answer is right
 NOW = "{question}\nDid that happen just now? Answer yes or no."
 
 
+FIELDS = ("id", "question_text", "answer1", *REMINDERS, "video_duration")
+
+
 def read(data: Path, broken: Broken) -> list[Item]:
-    """Return one item for each row of the splits that exist."""
-    names = [f"{split}{end}" for split in SPLITS for end in (".json", ".jsonl")]
-    items = []
-    for path in find(data, names, ("data",)):
+    """Return one item for each row of the splits that exist. A split's tables come first."""
+    items: list[Item] = []
+    packed = {split: found for split in SPLITS if (found := tables(data, split))}
+    for split, found in packed.items():
+        for table in found:
+            for n, row in enumerate(rows(table, FIELDS)):
+                with broken.item():
+                    id = row["id"] if row.get("id") is not None else n
+                    item = _item(Record(row, table, id), split)
+                    items.append(replace(item, packed=Packed(table, n)))
+    names = [
+        f"{split}{end}" for split in SPLITS if split not in packed for end in (".json", ".jsonl")
+    ]
+    for path in find(data, names, ("data",), needed=not packed):
         if path.suffix == ".jsonl":
-            rows: Sequence[Any] = [r.data for r in load_lines(path)]
+            listed: Sequence[Any] = [r.data for r in load_lines(path)]
         else:
-            rows = load_rows(path)
-        for n, row in enumerate(rows):
+            listed = load_rows(path)
+        for n, row in enumerate(listed):
             with broken.item():
                 id = row.get("id", n) if isinstance(row, dict) else n
                 items.append(_item(Record(row, path, id), path.stem))
@@ -83,6 +99,7 @@ def _item(record: Record, split: str) -> Item:
     polled_s = AT_END if poll is None else None
     question = Question("0", 0.0, text, split, truth, due, kind, text, polled_s=polled_s, poll=poll)
     video = record.data.get("video")
+    video = video.get("path") if isinstance(video, dict) else video  # as `datasets` exports it
     name = video if isinstance(video, str) and video else f"{id}.mp4"
     places = (f"videos/{split}/{name}", f"videos/{name}", f"{split}/{name}", name)
     end_s = length if poll is None or length is None else min(length, poll.until_s + 1)
