@@ -146,3 +146,66 @@ def test_a_port_whose_other_imports_are_not_there(tmp_path, capsys, without, cod
     args = ("--authors", tmp_path, "--items", 30, "--seeds", "0:1")
     assert aura("eval", "agree", "proactivevideoqa", *args) == code
     assert ("differs: area of an answer: seed 0, q" in capsys.readouterr().err) == bool(code)
+
+
+SCORING = """
+import json
+
+def _stat_metric(examples, omega=0.5):
+    found = []
+    for turn in (turn for e in examples for turn in e["answer"]):
+        first, last = turn["reply_timespan"]
+        x, y, area = 0.0, 0.5, 0.0
+        for t, v in sorted(turn["judge_scores"].items()):
+            to = (t - first) * (1 - omega)
+            area, x, y = area + (to - x) * y, to, v
+        area += (last - first - x) * y
+        found.append(area / (2 * (last - first)) if turn["judge_scores"] else 0.25)
+    return {"mean_auc": sum(found) / len(found)}
+
+def build_inputs(rows):
+    prompts, said, gold = [], {}, {}
+    for row in rows:
+        id, records = row["question_id"], json.loads(row["prediction"])["records"]
+        gold[id] = json.loads(row["answer_json"])
+        said[id] = [r for r in records if r["answerable"] == "Yes"]
+        for k, answer in enumerate(gold[id]):
+            words = []
+            for r in said[id]:
+                t = r["video_span"][1]
+                inside = answer["reply_timespan"][0] <= t <= answer["reply_timespan"][1]
+                if inside and r["model_response"] not in words:
+                    words.append(r["model_response"])
+                    text = f"Ground Truth Answer: {answer['content']}\\nPredicted Answer: "
+                    prompts.append((f"{id}={k}={t}", [{"content": text + " ".join(words)}]))
+    return prompts, said, gold
+
+def compute_scores(gold_dict, pred_dict, results):
+    data = [
+        {"id": id, "answer": [a | {"judge_scores": {}} for a in of]}
+        for id, of in gold_dict.items()
+    ]
+    turns = {(e["id"], k): turn for e in data for k, turn in enumerate(e["answer"])}
+    for key, result in results.items():
+        id, k, t = key.split("=")
+        turns[id, int(k)]["judge_scores"][float(t)] = int(result["content"]) - 1
+    for turn in turns.values():
+        end, last = turn.get("related_timespan", turn["reply_timespan"])[1], 0
+        for t, v in sorted(turn["judge_scores"].items()):
+            if t <= end:
+                last = v
+            elif v < last and {rule}:
+                del turn["judge_scores"][t]
+    return data, {}
+"""
+
+
+@pytest.mark.parametrize(("rule", "code"), [("True", 0), ("False", 1)])
+def test_a_port_that_decides_which_verdicts_count(tmp_path, capsys, rule, code):
+    """ProactiveVideoQA; a later verdict that is worse than the last related one is left out."""
+    path = tmp_path / "Eval/VLMEvalKit/vlmeval/dataset/pvqa_scoring.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(SCORING.replace("{rule}", rule))
+    args = ("--authors", tmp_path, "--items", 40, "--seeds", "0:1")
+    assert aura("eval", "agree", "proactivevideoqa", *args) == code
+    assert ("differs: verdicts that count: seed 0, q" in capsys.readouterr().err) == bool(code)
