@@ -1,30 +1,120 @@
-"""What is written and not spoken: blocks of code, and the thoughts of a reasoning model."""
+"""What is written and not spoken: blocks of code, thoughts of a reasoning model, calls of tools."""
 
 from __future__ import annotations
 
 import re
 
-_BEGIN = re.compile(r"```|~~~|<(think|thinking|thought|reasoning)>", re.I)
+_BLOCKS = (
+    r"think|thinking|thoughts?|reasoning|reflection|scratchpad|seed:think|tool_calls?|tool_code"
+    r"|tool_response|tool_result|tool_output|function_calls?|function_response|function|invoke"
+)
+_THOUGHTS = r"think|thinking|thoughts?|reasoning|reflection|scratchpad|seed:think"
+# how a block begins, and how it ends; \1 is what the beginning has found
+_MARKS = (
+    (rf"<({_BLOCKS})(?:[\s=][^<>\n]*)?>", r"</\1>"),
+    (r"<\|begin_of_(thought|tool_call|tool_calls|tool_response)\|>", r"<\|end_of_\1\|>"),
+    (r"<\|START_(THINKING|ACTION|TOOL_RESULT)\|>", r"<\|END_\1\|>"),
+    (r"<\|(tool_calls?(?:_section)?)_begin\|>", r"<\|\1_end\|>"),
+    (r"<｜(tool▁calls?)▁begin｜>", r"<｜\1▁end｜>"),
+    (r"<\|python_tag\|>", r"<\|eo[mt]_id\|>"),
+    (
+        r"<\|channel\|>(?:analysis|commentary)\b",
+        r"<\|end\|>|<\|call\|>|(?=<\|channel\|>final)",
+    ),
+    (r"<\|channel\|>final<\|message\|>|<\|start\|>assistant", ""),  # the mark alone
+    (r"◁(think)▷", r"◁/\1▷"),
+    (r"\[(THINK|TOOL_RESULTS)\]", r"\[/\1\]"),
+    (r"\[TOOL_CALLS\]", r"\n|(?<=\])\s"),
+    (r"<!--", r"-->"),
+)
+_ENDS = tuple(re.compile(end, re.I) if end and "\\1" not in end else end for _, end in _MARKS)
+_BEGIN = re.compile(
+    "|".join(
+        rf"(?P<m{k}>(?<!`){re.sub(r'[(](?![?])', f'(?P<n{k}>', begin, count=1)})"
+        for k, (begin, _) in enumerate(_MARKS)
+    )
+    + r"|(?P<fence>(?<!`)`{3,}(?!`)|(?m:^)[ \t]{0,3}~{3,})",
+    re.I,
+)
+# behind a fence that begins no block of code: "Price ``` is odd."
+_NO_CODE = re.compile(
+    r"[ \t]+(?![\w+#.-]*[ \t]*\n)[^\s`]+(?:[ \t]|\Z)|[ \t]*[,.;:!?)](?:\s|$)|[A-Za-z]+[ \t.,]"
+)
+_NO_CODE_AT_START = re.compile(r"[ \t]+\w+[ \t]+\w")
+_STRAY = re.compile(
+    rf"</(?:{_THOUGHTS})>|◁/think▷|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>", re.I
+)
+_INDENTED = re.compile(
+    r"(?:(?<=\n\n)|\A)((?: {4}|\t)[^\n]*(?:\n|\Z))(?:(?: {4}|\t)[^\n]*(?:\n|\Z)|[ \t]*\n)*"
+)
+_ITEM = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s")
+# what tells code from a paragraph that is set in
+_CODE = re.compile(
+    r"[;{}=<>]|\w\(|\w\.\w|^\s*(?:def|class|import|from|for|while|if|return|print|let|const|var"
+    r"|sudo|pip|git|cd|ls|echo|ros2|colcon|docker|npm|\$|#|//)\b"
+)
 
 
 def without_unspoken(text: str) -> str:
-    """Return `text` of the same length, with spaces in place of code blocks and thoughts.
+    """Return `text` of the same length, with spaces in place of what is not spoken.
 
-    A block that has not ended reaches to the end of the text. Because the length stays, positions
-    in an answer that grows stay too. A text that begins with a thought may lack the first mark:
-    everything before `</think>` is then a thought as well.
+    That are blocks of code (fenced, or set in by four spaces), thoughts and calls of tools in the
+    marks of several families of models. A block that has not ended reaches to the end of the text.
+    Because the length stays, positions in an answer that grows stay too. A text that begins with a
+    thought may lack the first mark: everything before `</think>` is then a thought as well.
 
     >>> without_unspoken("a <think>b</think> c")
     'a                  c'
     """
     parts: list[str] = []
     at = 0
+    opened = ""  # by a mark that began no block: its partner in this line ends none
     while (begin := _BEGIN.search(text, at)) is not None:
-        closer = f"</{begin[1]}>" if begin[1] else begin[0]
-        found = re.compile(re.escape(closer), re.I).search(text, begin.end())
-        end = found.end() if found else len(text)
-        parts += [text[at : begin.start()], " " * (end - begin.start())]
+        if begin["fence"] and begin["fence"] == opened and "\n" not in text[at : begin.start()]:
+            end, opened = begin.end(), ""
+        else:
+            end = _end_of(text, begin)
+            alone = begin["fence"] and end == begin.end() and text[end : end + 1].isalnum()
+            opened = begin["fence"] if alone else ""
+        parts += [text[at : begin.start()], _blank(text[begin.start() : end])]
         at = end
     text = "".join([*parts, text[at:]])
-    stray = [m.end() for m in re.finditer(r"</(?:think|thinking|thought|reasoning)>", text, re.I)]
-    return " " * stray[-1] + text[stray[-1] :] if stray else text
+    stray = [m.end() for m in _STRAY.finditer(text)]
+    if stray:
+        text = _blank(text[: stray[-1]]) + text[stray[-1] :]
+    return _INDENTED.sub(_indented, text) if "    " in text or "\t" in text else text
+
+
+def _end_of(text: str, begin: re.Match[str]) -> int:
+    """Where a block ends that has begun."""
+    if begin["fence"]:
+        return _end_of_fence(text, begin)
+    k = next(k for k in range(len(_MARKS)) if begin[f"m{k}"] is not None)
+    ends = _ENDS[k]
+    if ends == "":
+        return begin.end()
+    if isinstance(ends, str):
+        ends = re.compile(ends.replace(r"\1", re.escape(begin[f"n{k}"])), re.I)
+    found = ends.search(text, begin.end())
+    return found.end() if found else len(text)
+
+
+def _end_of_fence(text: str, begin: re.Match[str]) -> int:
+    fence, after = begin["fence"].strip(), begin.end()
+    line = text.rfind("\n", 0, begin.start()) + 1
+    at_start = not text[line : begin.start()].strip(" \t>")
+    if (_NO_CODE_AT_START if at_start else _NO_CODE).match(text, after):
+        return after  # the mark alone
+    found = text.find(fence, after)
+    return found + len(fence) if found >= 0 else len(text)
+
+
+def _indented(match: re.Match[str]) -> str:
+    first = re.split(r"[.!?](?=\s)", match[1])[0]  # what is known when a sentence could end
+    if _ITEM.match(first) or not _CODE.search(first):
+        return match[0]
+    return _blank(match[0])
+
+
+def _blank(text: str) -> str:
+    return " " * len(text)

@@ -1,0 +1,73 @@
+"""Takes the markup out of a sentence: Markdown, tags, web addresses and paths of files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+LINK = "\ue000"  # stands for a web address until the language is known
+PATH = "\ue001"  # stands for the path of a file
+_STOPS = r"\s<>\u3000-\u303f\uff00-\uffef\u3400-\u9fff"
+_IN_URL = rf"(?:[^()\[\]{_STOPS}\"“”]|\([^()\[\]{_STOPS}]*\))"
+_URL_END = r"(?<![.,;:!?'*_~])"
+_DOMAINS = r"(?:com|org|net|edu|gov|io|ai|dev|app|info|co\.uk|co|uk|de|fr|cn|jp|eu|ch)"
+_HTML = (
+    r"a|abbr|b|big|blockquote|br|center|code|dd|del|details|div|dl|dt|em|font|h[1-6]|hr|i|img|ins"
+    r"|kbd|li|mark|ol|p|pre|q|s|samp|small|span|strike|strong|sub|summary|sup|table|tbody|td|th"
+    r"|thead|tr|tt|u|ul|var"
+)
+_ROOTS = r"(?:tmp|home|etc|usr|var|dev|opt|bin|root|mnt|media|proc|sys|srv|lib|boot|Users)"
+
+
+def _code(match: re.Match[str]) -> str:
+    """Code in a line: names are spoken, expressions are not."""
+    return match[2] if re.fullmatch(r"[\w./ -]+", match[2]) else ""
+
+
+_RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"!?\[([^\]]+)\]\((?:[^()]|\([^()]*\))*\)", r"\1"),  # links and pictures: their text
+    (r"!?\[\]\([^)]*\)", LINK),
+    (r"(`{1,3})(?!`)([^`\n]+)\1(?!`)", _code),
+    (r"```(?:\w+(?=\n))?|`", ""),
+    (rf"(?i)(?:https?|ftp|file|wss?|rtsp)://{_IN_URL}+{_URL_END}", LINK),
+    (rf"(?i)\bwww\.[\w-]+(?:\.[\w-]+)+(?:/{_IN_URL}*{_URL_END})?", LINK),
+    (
+        rf"(?<![\w@.-])(?:[A-Za-z0-9-]+\.)+{_DOMAINS}(?::[0-9]+)?[/?](?=[\w?#=&%~-]){_IN_URL}*{_URL_END}",
+        LINK,
+    ),
+    (r"<(?:https?|mailto):[^<>\s]*>", LINK),
+    (rf"</?(?:{_HTML})\s*/?>", ""),
+    (
+        r"</?[a-zA-Z][\w:-]+\s*/?>|<[a-zA-Z][\w:-]*(?:\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s<>\"']+))+\s*/?>",
+        "",
+    ),
+    (r"<\|[^<>|\n]*\|>|<!--.*?-->", ""),
+    (
+        rf"(?<![\w.~/<])(?:~|\.{{1,2}})?/(?:[\w.@-]+/)+(?:[\w@-]+(?:\.[\w@-]+)*)?"
+        rf"|(?<![\w.~/<])/{_ROOTS}\b(?![\w/])|(?<![\w/])(?:~|\.{{1,2}})/[\w@-]+(?:\.[\w@-]+)*"
+        r"|(?<!\w)[A-Za-z]:\\[\w\\.@-]*[\w\\]"
+        r"|(?<![\w./])[\w-]+(?:/[\w-]+)+\.[a-z]\w{0,4}(?![\w/])",
+        PATH,
+    ),
+    (r"(?m)^\s{0,3}(?:#{1,6}\s+|>\s+|[-*+•]\s+|(?:[-*_]\s?){3,}$)", ""),
+    (r"(?m)^\s*(\d+)[.)]\s+", r"\1, "),  # the number of a list item is spoken
+    (r"(?<=\d)\s?\*\*\s?(?=[-−]?\d)", "^"),  # 2**8 is a power, and no bold text
+    (r"(?<=\d)\s?\*\s?(?=\d)", "∗"),
+    (r"(\*{1,3}|~~|__)(?=\S)(.+?)(?<=\S)\1", r"\2"),
+    (r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1"),
+    # a mark without its partner, which is in another sentence
+    (r"\*{2,3}|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", ""),
+    (r"\s*\|\s*", ", "),
+    (r"\[\s*\]|\(\s*\)", ""),
+)
+_COMPILED = tuple((re.compile(pattern), said) for pattern, said in _RULES)
+_SIGNS = re.compile(r"[\[\]()`<>|*_~#/\\:.\-+•]|\d[.)]")
+
+
+def without_markup(text: str) -> str:
+    """Return a sentence without markup, with `LINK` and `PATH` in place of addresses and paths."""
+    if not _SIGNS.search(text):
+        return text
+    for pattern, said in _COMPILED:
+        text = pattern.sub(said, text)
+    return text
