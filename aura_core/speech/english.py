@@ -14,6 +14,7 @@ from aura_core.speech.english_dates import COUNTED, DATES
 from aura_core.speech.numerals import decimal_words, digit_words, number_words, ordinal_words
 from aura_core.speech.patterns import EXPONENT, NOT_IN_WORD, VALUE, digits_of, exponent_of
 from aura_core.speech.reading import Kind, Reader, kind
+from aura_core.speech.units import UNITS
 
 _GLYPHS = {
     "½": "one half",
@@ -49,8 +50,8 @@ _ABBREVIATIONS = (  # what they begin with, a regular expression, the words
 )
 # the sign that it begins with, a regular expression, the words
 _SIGNS = (
-    ("\ue000", "\ue000", " link "),
-    ("\ue001", "\ue001", " path "),
+    ("\ue000", "\ue000", "link"),
+    ("\ue001", "\ue001", "path"),
     ("_", r"(?<=[^\W_])_+(?=[^\W_])", " "),
     ("×", r"×\s?", " times "),
     ("∗", r"∗\s?", " times "),
@@ -86,7 +87,8 @@ _SIGNS = (
     ("&", r"(?<=\s)&(?=\s)|(?<=[A-Za-z])&(?=[A-Za-z])", " and "),
     ("#", r"(?<![A-Za-z0-9_])#\s?(?=[0-9])", "number "),
     ("#", r"(?<![A-Za-z0-9_])#(?=[A-Za-z])", "hashtag "),
-    ("/", r"(?<=[a-z])/(?=(?:s|sec|second|min|minute|h|hour|day|week|month|year|km|m)\b)", " per "),
+    ("/", r"(?<=[a-z])/(?=(?:second|minute|hour|day|week|month|year)\b)", " per "),
+    ("/", r"(?<=[a-z])/(s|sec|min|h|hr|m|km)\b", lambda m: f" per {UNITS[m[1]].one}"),
     ("/", r"(?<=[a-z])/(?=[a-z])", " or "),
     ("/", r"(?<=[A-Z])/(?=[A-Z])", " "),
     (")", rf"\){EXPONENT}", lambda m: ")" + power_words(*exponent_of(m[1], m[2]))),
@@ -188,7 +190,7 @@ KINDS: list[Kind] = [
     kind(
         "inches",
         r"([0-9]+(?:\.[0-9]+)?)[\"″](?=\s(?:screen|display|monitor|pipe|wide|long|tall|high|by|x|tv"
-        r"|laptop|tablet|disc|disk|wheels?)\b)",
+        r"|laptop|tablet|disc|disk|wheels?|TV)\b)",
         _inches,
     ),
     kind("ordinal", rf"{_ORDINAL}(?:\s?[-–]\s?{_ORDINAL})?", _ordinals),

@@ -257,7 +257,7 @@ def _chain_words(chain: list[Amount], signs: list[str], singular: bool) -> str:
 
 
 def _range_words(first: Amount, second: Amount, singular: bool) -> str:
-    same = first.one == second.one and first.per == second.per
+    same = first.several == second.several and first.per == second.per
     if first.whole or second.whole or not (same or not first.one):
         return f"{first.said()} to {second.said(singular)}"
     return f"{first.said(unit=False)} to {second.said(singular)}"

@@ -45,6 +45,7 @@ _YEAR_WORD = re.compile(
     re.I,
 )
 _YEAR_BEFORE = re.compile(rf"(?:^|[^0-9A-Za-z]){YEAR}\s+(?:and|or|to)\s+$")
+_YEAR_DID = re.compile(r"\s(?:was|saw|began|brought|ended|will be|has been|had)\b")
 _JOINING = re.compile(r"(?:^|[^A-Za-z])(?:and|or)\s+$", re.I)
 # a number with a noun behind it is a count ("in 1984 rooms")
 _YEAR_ENDS = re.compile(
@@ -133,9 +134,17 @@ def _year_range(match: re.Match[str]) -> str | None:
     return f"{year_words(int(first))} to {year_words(int(second))}"
 
 
+def _season(match: re.Match[str]) -> str | None:
+    if int(match[2]) != (int(match[1]) + 1) % 100:
+        return None
+    return f"{year_words(int(match[1]))} {number_words(int(match[2]))}"
+
+
 def _year(match: re.Match[str]) -> str | None:
     text, at = match.string, match.start()
     before = text[max(0, at - 24) : at]
+    if not before.strip() and _YEAR_DID.match(text, match.end()):
+        return year_words(int(match[0]))
     if not _YEAR_WORD.search(before) or not _YEAR_ENDS.match(text, match.end()):
         return None
     if _JOINING.search(before) and not _YEAR_BEFORE.search(before):
@@ -281,6 +290,7 @@ DATES: list[Kind] = [
         rf"({YEAR})(\s?[-–—]\s?)({YEAR}|[0-9]{{2}})(?![A-Za-z0-9_-]|[.,/][0-9])",
         _year_range,
     ),
+    kind("season", rf"({YEAR})/([0-9]{{2}})(?![A-Za-z0-9_/-])", _season),
     kind("year", rf"{YEAR}(?![A-Za-z0-9_-]|[.,:/][0-9])", _year),
     kind(
         "decades",

@@ -10,6 +10,9 @@ PATH = "\ue001"  # stands for the path of a file
 _STOPS = r"\s<>\u3000-\u303f\uff00-\uffef\u3400-\u9fff"
 _IN_URL = rf"(?:[^()\[\]{_STOPS}\"“”]|\([^()\[\]{_STOPS}]*\))"
 _URL_END = r"(?<![.,;:!?'*_~])"
+_WORD = "[A-Za-z0-9_]"
+_NAME = "[A-Za-z0-9_.@-]"  # of a file
+_FREE = "(?<![A-Za-z0-9_.@/~<-])"  # no such character before it
 _DOMAINS = r"(?:com|org|net|edu|gov|io|ai|dev|app|info|co\.uk|co|uk|de|fr|cn|jp|eu|ch)"
 _HTML = (
     r"a|abbr|b|big|blockquote|br|center|code|dd|del|details|div|dl|dt|em|font|h[1-6]|hr|i|img|ins"
@@ -43,10 +46,12 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     ),
     (r"<\|[^<>|\n]*\|>|<!--.*?-->", ""),
     (
-        rf"(?<![\w.~/<])(?:~|\.{{1,2}})?/(?:[\w.@-]+/)+(?:[\w@-]+(?:\.[\w@-]+)*)?"
-        rf"|(?<![\w.~/<])/{_ROOTS}\b(?![\w/])|(?<![\w/])(?:~|\.{{1,2}})/[\w@-]+(?:\.[\w@-]+)*"
-        r"|(?<!\w)[A-Za-z]:\\[\w\\.@-]*[\w\\]"
-        r"|(?<![\w./])[\w-]+(?:/[\w-]+)+\.[a-z]\w{0,4}(?![\w/])",
+        rf"{_FREE}(?:~|\.{{1,2}})?/(?:{_NAME}+/)+(?:{_NAME}*{_WORD})?"
+        rf"|{_FREE}/{_ROOTS}(?![A-Za-z0-9_/])"
+        rf"|{_FREE}(?:~|\.{{1,2}})/{_NAME}*{_WORD}"
+        rf"|(?<!{_WORD})[A-Za-z]:\\[A-Za-z0-9_\\.@-]*[A-Za-z0-9_\\]"
+        rf"|{_FREE}[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)+\.[a-z][a-z0-9]{{0,4}}"
+        rf"(?![A-Za-z0-9_/])",
         PATH,
     ),
     (r"(?m)^\s{0,3}(?:#{1,6}\s+|>\s+|[-*+•]\s+|(?:[-*_]\s?){3,}$)", ""),

@@ -65,7 +65,7 @@ def for_speech(text: str, answer: str = "") -> str:
     if not text.isascii():
         text = "".join(c for c in text if _speakable(c))
     text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"\s+([,.;:!?])", r"\1", text).strip(" ,")
+    text = re.sub(r"\s+([,.;:!?)])", r"\1", text).strip(" ,")
     return text if re.search(r"[^\W_]", text) else ""
 
 

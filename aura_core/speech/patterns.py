@@ -11,14 +11,17 @@ VALUE = (
     rf"|[0-9]{{1,3}}(?:{_SPACE}[0-9]{{3}})+(?![0-9A-Za-z_]|[ ,][0-9])(?:\.[0-9]+)?"
     r"|[0-9]+(?:\.[0-9]+)*)"
 )
-NOT_IN_WORD = r"(?![A-Za-z0-9_])"
+# no Latin or Greek letter and no digit follows; a Chinese character may
+NOT_IN_WORD = r"(?![A-Za-z0-9_\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0370-\u03ff])"
 YEAR = r"(?:1[1-9]|20)[0-9][0-9]"
 DAY = r"(?:3[01]|[12][0-9]|0?[1-9])"
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-MONTH = rf"(?:(?:{'|'.join(MONTHS)})\b|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
+MONTH = (
+    rf"(?:(?:{'|'.join(MONTHS)})|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?)(?![A-Za-z])"
+)
 MONTH_LETTERS = "JFMASOND"
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 EXPONENT = rf"(?:\s?\^\s?\{{?([-+−]?(?:[0-9]+|[a-z](?![a-z])))\}}?|([{SUPERSCRIPTS}ⁿ]+))"
