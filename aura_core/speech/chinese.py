@@ -14,7 +14,7 @@ from aura_core.speech.codes import Words, codes
 from aura_core.speech.numerals import chinese_digits, chinese_number
 from aura_core.speech.patterns import EXPONENT, NOT_IN_WORD, VALUE, digits_of, exponent_of
 from aura_core.speech.reading import Kind, Reader, kind
-from aura_core.speech.units import BEFORE_NUMBER, UNIT, unit_words
+from aura_core.speech.units import BEFORE_NUMBER, SIMPLE_UNIT, UNIT, unit_words
 
 # before these words two is 两; 2月 and 第2 are not among them
 _COUNTED = (
@@ -24,7 +24,7 @@ _COUNTED = (
 # what may stand between a number and the dash of a range
 _MEASURES = (
     r"(?:%|°C|℃|[点时分秒日号月年天周岁度元角块米厘克斤吨升倍个只张把台位名本条辆次件种间层杯碗瓶双盒人"
-    r"页楼级折万亿千]|小时|分钟|公里|公斤|厘米|毫米|个月|星期|美元|[A-Za-z]{1,4}[²³]?)"
+    rf"页楼级折万亿千]|小时|分钟|公里|公斤|厘米|毫米|个月|星期|美元|(?:{SIMPLE_UNIT})[²³]?)"
 )
 _RANGE_BEFORE = re.compile(
     rf"(?:[0-9零一二三四五六七八九十半]\s?{_MEASURES}?|[周期][一二三四五六日天])\s?$"
@@ -45,7 +45,7 @@ def _number(value: str, two: bool = False) -> str:
 def _amount(match: re.Match[str]) -> str | None:
     """A number with its sign, power and unit."""
     text, at = match.string, match.start()
-    if match["sign"] and _RANGE_BEFORE.search(text[max(0, at - 6) : at]):
+    if match["sign"] and _RANGE_BEFORE.search(text[max(0, at - 12) : at]):
         return None  # a range or a difference
     value, unit = match["value"], match["unit"]
     sign = "负" if match["sign"] else ""
@@ -78,7 +78,7 @@ def _power_words(caret: str | None, raised: str | None) -> str:
 
 def _dash(match: re.Match[str]) -> str | None:
     text, at, sign = match.string, match.start(), match[0].strip()
-    before, end = text[max(0, at - 6) : at], match.end()
+    before, end = text[max(0, at - 12) : at], match.end()
     if not _RANGE_BEFORE.search(before) or not _RANGE_AFTER.match(text, end):
         return None
     return "减" if sign == "−" or _EQUATION.match(text, end) else "到"

@@ -122,10 +122,10 @@ def _units() -> dict[str, Unit]:
 
 
 UNITS = _units()
-_SIMPLE = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
+SIMPLE_UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
 _POWER = r"(?:\^?[23](?![0-9])|[²³])"
-UNIT = rf"(?:{_SIMPLE}){_POWER}?(?:/(?:{_SIMPLE}){_POWER}?)?(?![A-Za-z0-9_²³^/])"
-_PARTS = re.compile(rf"({_SIMPLE})({_POWER})?(?:/({_SIMPLE})({_POWER})?)?")
+UNIT = rf"(?:{SIMPLE_UNIT}){_POWER}?(?:/(?:{SIMPLE_UNIT}){_POWER}?)?(?![A-Za-z0-9_²³^/])"
+_PARTS = re.compile(rf"({SIMPLE_UNIT})({_POWER})?(?:/({SIMPLE_UNIT})({_POWER})?)?")
 
 
 def unit_words(written: str) -> Unit:

@@ -38,8 +38,10 @@ _BEGIN = re.compile(
 )
 # behind a fence that begins no block of code: "Price ``` is odd."
 _NO_CODE = re.compile(
-    r"[ \t]+(?![\w+#.-]*[ \t]*\n)[^\s`]+(?:[ \t]|\Z)|[ \t]*[,.;:!?)](?:\s|$)|[A-Za-z]+[ \t.,]"
+    r"[ \t]+(?![\w+#.-]*[ \t]*\n)[^\s`]+(?:[ \t]|\Z)|[ \t]*[,.;:!?)](?:\s|$)"
+    r"|[A-Za-z]+(?:[ \t]+[A-Za-z]|[.,!?]\s)"
 )
+_LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\n")
 _NO_CODE_AT_START = re.compile(r"[ \t]+\w+[ \t]+\w")
 _STRAY = re.compile(
     rf"</(?:{_THOUGHTS})>|◁/think▷|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>", re.I
@@ -106,7 +108,11 @@ def _end_of_fence(text: str, begin: re.Match[str]) -> int:
     if (_NO_CODE_AT_START if at_start else _NO_CODE).match(text, after):
         return after  # the mark alone
     found = text.find(fence, after)
-    return found + len(fence) if found >= 0 else len(text)
+    end = found + len(fence) if found >= 0 else len(text)
+    if at_start or _LANGUAGE.match(text, after):
+        return end
+    newline = text.find("\n", after)  # code in a line, and no block
+    return min(end, newline) if newline >= 0 else end
 
 
 def _indented(match: re.Match[str]) -> str:
