@@ -103,6 +103,12 @@ DATES: list[Kind] = [
     kind("years", r"([0-9]{4})\s?[-–—~～至到]\s?([0-9]{4})(\s?年)", _years),
     kind("years", rf"({YEAR})[-–—]({YEAR})()(?=\s?(?:学年|赛季|财年))", _years),
     kind("year", r"([0-9]{4})\s?年(?!前|后|来|内|间)", lambda m: f"{chinese_digits(m[1])}年"),
+    kind(
+        "year of an era",
+        r"(?:(?<=公元前)|(?<=公元))[0-9]{1,4}(?=年)",
+        lambda m: chinese_digits(m[0]),
+    ),
+    kind("room", r"[0-9]{3,4}(?=室|号房)", lambda m: chinese_digits(m[0])),
     kind("born in", r"([0-9]0|[0-9]5)后(?![0-9])", lambda m: f"{chinese_digits(m[1])}后"),
     kind("ratio", r"[0-9]+[:：][0-9]+(?![0-9:：])", _ratio),
     kind("time", rf"{_CLOCK.format(1)}(?![0-9:])", _time),

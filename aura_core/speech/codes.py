@@ -35,7 +35,8 @@ _LETTER_OR_DIGIT = ascii_letters + digits
 _TELEPHONE = (
     r"(?:\+[0-9][0-9 ().-]{5,}[0-9]|\([0-9]{2,5}\)\s?[0-9]{3,4}[ .-]?[0-9]{3,4}"
     r"|(?:1[ .-])?[0-9]{3}([ .-])[0-9]{3}\1[0-9]{4}|[0-9]{3}-[0-9]{4}"
-    r"|0[0-9]{2,4}[ /-][0-9]{3,8}(?:[ -][0-9]{2,4})*|1[3-9][0-9]([ -])[0-9]{4}\2[0-9]{4})"
+    r"|1-[0-9]{3}-[A-Z]{4,}|0[0-9]{2,4}[ /-][0-9]{3,8}(?:[ -][0-9]{2,4})*"
+    r"|1[3-9][0-9]([ -])[0-9]{4}\2[0-9]{4})"
 )
 
 
@@ -43,7 +44,7 @@ def codes(words: Words) -> list[Kind]:
     """The kinds of codes, in the words of a language."""
 
     def telephone(match: re.Match[str]) -> str:
-        groups = [words.telephone(group) for group in re.findall("[0-9]+", match[0])]
+        groups = [words.telephone(g) or g for g in re.findall("[0-9]+|[A-Z]+", match[0])]
         return words.plus * match[0].startswith("+") + words.comma.join(groups)
 
     def called(match: re.Match[str]) -> str | None:
@@ -62,10 +63,11 @@ def codes(words: Words) -> list[Kind]:
         return match[1] + words.comma.join("X" if g == "X" else words.digits(g) for g in groups)
 
     def ip(match: re.Match[str]) -> str | None:
-        parts = match[0].split(".")
+        parts = match[1].split(".")
         if any(int(part) > 255 for part in parts):
             return None
-        return words.dot.join(words.digits(part) for part in parts)
+        port = words.comma + words.digits(match[2]) if match[2] else ""
+        return words.dot.join(words.digits(part) for part in parts) + port
 
     def version(match: re.Match[str]) -> str:
         return words.point.join(words.number(part) for part in match[0].split("."))
@@ -88,7 +90,7 @@ def codes(words: Words) -> list[Kind]:
             isbn,
             "I",
         ),
-        kind("ip", r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?!\.?[0-9A-Za-z_])", ip),
+        kind("ip", r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::([0-9]{2,5}))?(?!\.?[0-9A-Za-z_])", ip),
         kind("version", r"[0-9]{1,9}(?:\.[0-9]{1,9}){2,}(?![0-9A-Za-z_])", version),
         kind(
             "email",

@@ -9,10 +9,17 @@ import re
 from string import ascii_letters, ascii_uppercase, digits
 
 from aura_core.speech.codes import Words, codes
-from aura_core.speech.english_amounts import amount, amounts, power_words
+from aura_core.speech.english_amounts import amount, amounts, is_part, part_words, power_words
 from aura_core.speech.english_dates import COUNTED, DATES
 from aura_core.speech.numerals import decimal_words, digit_words, number_words, ordinal_words
-from aura_core.speech.patterns import EXPONENT, NOT_IN_WORD, VALUE, digits_of, exponent_of
+from aura_core.speech.patterns import (
+    EXPONENT,
+    NOT_IN_WORD,
+    SUPERSCRIPTS,
+    VALUE,
+    digits_of,
+    exponent_of,
+)
 from aura_core.speech.reading import Kind, Reader, kind
 from aura_core.speech.units import UNITS
 
@@ -25,7 +32,6 @@ _GLYPHS = {
     "⅕": "one fifth",
     "⅛": "one eighth",
 }
-_HALVES = {2: "half", 4: "quarter"}  # the other denominators are ordinals
 _ABBREVIATIONS = (  # what they begin with, a regular expression, the words
     ("e", r"e\.g\.,?", "for example,"),
     ("i", r"i\.e\.,?", "that is,"),
@@ -95,10 +101,6 @@ _SIGNS = (
 )
 
 
-def _variable(match: re.Match[str]) -> str:
-    return match[1] + power_words(*exponent_of(match[2], match[3]))
-
-
 def _initials(match: re.Match[str]) -> str:
     at_end = match.end() == len(match.string)
     return match[0].replace(".", " ").rstrip() + "." * at_end
@@ -109,16 +111,14 @@ def _fraction(match: re.Match[str]) -> str | None:
     if match[3] == "0" or (match[3][0] == "0" and match[3] != "0"):
         return None
     before = f"{number_words(int(whole))} and " if whole else ""
-    if (over, under) in ((24, 7), (9, 11), (50, 50)):
+    if (over, under) in ((24, 7), (9, 11), (50, 50), (20, 20)):
         return f"{before}{number_words(over)} {number_words(under)}"
     counted = re.compile(r"\s(?:stars?|points?|tests?|marks?)\b").match(match.string, match.end())
-    usual = under <= 10 or under in (12, 16, 20, 32, 64, 100)
-    if counted or not 0 < over < under or not usual:
+    if counted or not is_part(over, under):
         between = "out of" if over <= under else "over"
         said = f"{number_words(over)} {between} {number_words(under)}"
         return f"{number_words(int(whole))} {said}" if whole else said
-    part = _HALVES.get(under) or ordinal_words(under)
-    return f"{before}{number_words(over)} {part if over == 1 else part + 's'}"
+    return before + part_words(over, under)
 
 
 def _mixed(match: re.Match[str]) -> str:
@@ -187,6 +187,7 @@ KINDS: list[Kind] = [
         _duration,
     ),
     kind("feet", r"([0-9])['′]\s?([0-9]{1,2})(?:\"|″|'')", _feet),
+    kind("feet and inches", r"([0-9]+)\s?ft\.?\s?([0-9]{1,2})\s?in\b", _feet),
     kind(
         "inches",
         r"([0-9]+(?:\.[0-9]+)?)[\"″](?=\s(?:screen|display|monitor|pipe|wide|long|tall|high|by|x|tv"
@@ -195,7 +196,7 @@ KINDS: list[Kind] = [
     ),
     kind("ordinal", rf"{_ORDINAL}(?:\s?[-–]\s?{_ORDINAL})?", _ordinals),
     Kind("amount", amounts, f"{digits}-−.$€£¥₹UEGJCRHA"),
-    kind("power of a letter", rf"([A-Za-z]{{1,2}}){EXPONENT}", _variable, ascii_letters, "^²³⁻ⁿ⁴"),
+    Kind("amount with a letter", amounts, ascii_letters, f"^{SUPERSCRIPTS}ⁿ"),
     kind(
         "version with a letter",
         r"[vV]([0-9]+(?:\.[0-9]+)+)(?!\.?[0-9A-Za-z_])",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from aura_core.speech.numerals import decimal_words, number_words
+from aura_core.speech.numerals import decimal_words, number_words, ordinal_words
 from aura_core.speech.patterns import (
     EXPONENT,
     NOT_IN_WORD,
@@ -63,7 +63,7 @@ _SCIENCE = re.compile(r"[eE]([-+−]?[0-9]+)" + NOT_IN_WORD)
 _POWER = re.compile(EXPONENT)
 _UNIT = re.compile(rf"(-|\s?)({UNIT})")
 _MONEY_LAST = re.compile(rf"\s?({_SCALE_WORD})?\s?({_AFTER})")
-_MANY = re.compile(rf"(k|K|mn|M|bn|tn){NOT_IN_WORD}|(m)(?=\s)")
+_MANY = re.compile(rf"(k|mn|M|bn|tn){NOT_IN_WORD}|(m|K)(?=\s)")
 _CELSIUS = re.compile(r"\s?([CF])(?![A-Za-z0-9_+#/-])")
 # what has a letter C or F behind its number, and is not that warm
 _NUMBERED = re.compile(
@@ -71,7 +71,13 @@ _NUMBERED = re.compile(
     r"|building|platform|route|line|exhibit|unit|bra|block|terminal|page|floor|figure|table)\.?\s$",
     re.I,
 )
-_WHOLE = re.compile(r"(?![A-Za-z0-9_])")
+_WHOLE = re.compile(rf"{NOT_IN_WORD}|(?=[x×][0-9]+(?:\s|{UNIT}|{NOT_IN_WORD}))(?<!\b0)")
+_LETTERS = re.compile(rf"([A-Za-z]{{1,2}}){EXPONENT}")
+_VARIABLE = re.compile(rf"([abcinpqruvwxyz])(?![A-Za-z0-9_])(?:{EXPONENT})?")
+_SIGN_AFTER = re.compile(r"\s?[-+−=]\s?[0-9a-z(]")
+_SIGN_BEFORE = re.compile(r"[-+−=]\s?$")
+_FRACTION = re.compile(r"(?P<sign>[-−]?)([0-9]{1,3})/([0-9]{1,3})(?![A-Za-z0-9_/])")
+_HALVES = {2: "half", 4: "quarter"}  # the other denominators are ordinals
 PEOPLE = (  # what is counted in millions, and has no length in metres
     r"people|users|views|viewers|downloads|subscribers|followers|copies|dollars|euros|pounds|votes"
     r"|voters|jobs|homes|households|inhabitants|residents|visitors|listeners|customers|members"
@@ -109,6 +115,7 @@ class Amount:
     money: str = ""  # its currency as written
     whole: str = ""  # the words of a sum with cents, which is said whole
     power: bool = False
+    letter: bool = False  # it has a variable: "4x", "a²"
     hyphened: bool = False  # "12-cm": the unit is part of an adjective
     per: str = ""
 
@@ -129,6 +136,16 @@ def amount(text: str, at: int, money: str = "") -> Amount | None:
         value = first["value"] or first["comma"].replace(",", ".")
         scale = first["word"] or first["scale"]
         return _sum(text, first.end(), first["sign"], value, scale, first["money"].strip())
+    letters = _LETTERS.match(text, at)
+    if letters is not None:
+        words = letters[1] + power_words(*exponent_of(letters[2], letters[3]))
+        return Amount(letters.end(), words, 0.0, power=True, letter=True)
+    fraction = _FRACTION.match(text, at)
+    if fraction is not None:
+        over, under = int(fraction[2]), int(fraction[3])
+        if is_part(over, under):
+            words = "minus " * bool(fraction["sign"]) + part_words(over, under)
+            return Amount(fraction.end(), words, over / under)
     match = _COMMA.match(text, at) or _NUMBER.match(text, at)
     if match is None:
         return None
@@ -152,6 +169,21 @@ def amount(text: str, at: int, money: str = "") -> Amount | None:
     elif (raised := _POWER.match(text, end)) is not None:
         number += power_words(*exponent_of(raised[1], raised[2]))
         end, power = raised.end(), True
+    variable = _VARIABLE.match(text, end)
+    if (
+        not power
+        and variable is not None
+        and (
+            variable[2]
+            or variable[3]
+            or _SIGN_AFTER.match(text, variable.end())
+            or _SIGN_BEFORE.search(text[max(0, at - 2) : at])
+        )
+    ):
+        words = f"{sign}{number} {variable[1]}"
+        if variable[2] or variable[3]:
+            words += power_words(*exponent_of(variable[2], variable[3]))
+        return Amount(variable.end(), words, 0.0, letter=True)
     words, amount_ = sign + number, float_of(value)
     amount_ = -amount_ if sign else amount_
     many = _MANY.match(text, end)
@@ -180,6 +212,17 @@ def power_words(negative: bool, exponent: str) -> str:
         return " squared" if exponent == "2" else " cubed"
     words = decimal_words(exponent) if exponent.isdigit() else exponent
     return f" to the power of {'minus ' * negative}{words}"
+
+
+def is_part(over: int, under: int) -> bool:
+    """Whether over/under is said as a part: "three fifths"."""
+    return 0 < over < under and (under <= 10 or under in (12, 16, 20, 32, 64, 100))
+
+
+def part_words(over: int, under: int) -> str:
+    """3/5 gives "three fifths"."""
+    part = _HALVES.get(under) or ordinal_words(under)
+    return f"{number_words(over)} {part if over == 1 else part + 's'}"
 
 
 def _sum(text: str, end: int, sign: str, value: str, scale: str | None, money: str) -> Amount:
@@ -232,7 +275,7 @@ def _chain_words(chain: list[Amount], signs: list[str], singular: bool) -> str:
     if not signs:
         return chain[0].said(singular)
     kinds = [s.strip() for s in signs]
-    calculated = any(k in "+÷*∗=/" or (k == "−") for k in kinds)
+    calculated = any(k in "+÷*∗=/−" for k in kinds) or any(a.letter for a in chain)
     if not calculated and len(kinds) == 1 and kinds[0] in "-–—~":
         first, second = chain
         if signs[0] != kinds[0] and kinds[0] != "~" and first.value > second.value:

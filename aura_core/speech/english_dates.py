@@ -41,10 +41,12 @@ _TIMED = re.compile(
 )
 _YEAR_WORD = re.compile(
     r"(?:^|[^A-Za-z])(?:in|since|until|till|during|year|years|early|late|spring|summer|autumn|fall"
-    r"|winter|by|from|before|after|of|to|circa|around|and|or)\s+$|\($",
+    r"|winter|Q[1-4]|FY|by|from|before|after|of|to|circa|around|and|or)\s+$|\($",
     re.I,
 )
 _YEAR_BEFORE = re.compile(rf"(?:^|[^0-9A-Za-z]){YEAR}\s+(?:and|or|to)\s+$")
+_BETWEEN = re.compile(r"\bbetween\s+$", re.I)
+_AND_YEAR = re.compile(rf"\s+and\s+{YEAR}(?![A-Za-z0-9_]|[.,:/][0-9])(?!\s[a-z]+s\b)")
 _YEAR_DID = re.compile(r"\s(?:was|saw|began|brought|ended|will be|has been|had)\b")
 _JOINING = re.compile(r"(?:^|[^A-Za-z])(?:and|or)\s+$", re.I)
 # a number with a noun behind it is a count ("in 1984 rooms")
@@ -144,6 +146,8 @@ def _year(match: re.Match[str]) -> str | None:
     text, at = match.string, match.start()
     before = text[max(0, at - 24) : at]
     if not before.strip() and _YEAR_DID.match(text, match.end()):
+        return year_words(int(match[0]))
+    if _BETWEEN.search(before) and _AND_YEAR.match(text, match.end()):
         return year_words(int(match[0]))
     if not _YEAR_WORD.search(before) or not _YEAR_ENDS.match(text, match.end()):
         return None
@@ -268,7 +272,7 @@ DATES: list[Kind] = [
     kind(
         "month first",
         rf"({MONTH})\s+({DAY})({_ORDINAL})?(?:{_DASH}({DAY})(?:{_ORDINAL})?(?![0-9]))?"
-        rf"(?![A-Za-z0-9_:%/-]|[.,][0-9]){_OPTIONAL_YEAR}",
+        rf"(?![A-Za-z0-9_:%/]|[.,-][0-9]){_OPTIONAL_YEAR}",
         _month_first,
         MONTH_LETTERS,
     ),

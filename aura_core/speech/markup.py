@@ -27,6 +27,32 @@ def _code(match: re.Match[str]) -> str:
     return match[2] if re.fullmatch(r"[\w./ -]+", match[2]) else ""
 
 
+_LATEX = {
+    **{"times": "×", "cdot": "∗", "div": "÷", "pm": "±", "approx": "≈", "le": "≤", "leq": "≤"},
+    **{"ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "to": "→", "rightarrow": "→"},
+}
+_MATHS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (  # of LaTeX
+    (r"\$\$?(?=\S)([^$\n]*[\^\\_=][^$\n]*)(?<=\S)\$\$?(?![0-9])", r"\1"),
+    (r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}", r"\1/\2"),
+    (r"\\sqrt\{([^{}]*)\}", r"√\1"),
+    (r"\\(?:text|mathrm|mathbf|boxed)\{([^{}]*)\}", r"\1"),
+    (r"\^\{?\\circ\}?", "°"),
+    (
+        r"\\(times|cdot|div|pm|approx|leq?|geq?|neq?|to|rightarrow)(?![a-z])",
+        lambda m: _LATEX[m[1]],
+    ),
+    (r"\\[()\[\]]", ""),
+    (r"\\([%$#&_{}])", r"\1"),
+)
+_ATTRIBUTE = r"\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s<>\"']+)"
+_TAG = rf"</?[a-zA-Z][\w:-]+\s*/?>|<[a-zA-Z][\w:-]*(?:{_ATTRIBUTE})+\s*/?>"
+_PATHS = (
+    rf"{_FREE}(?:~|\.{{1,2}})?/(?:{_NAME}+/)+(?:{_NAME}*{_WORD})?"
+    rf"|{_FREE}/{_ROOTS}(?![A-Za-z0-9_/])"
+    rf"|{_FREE}(?:~|\.{{1,2}})/{_NAME}*{_WORD}"
+    rf"|(?<!{_WORD})[A-Za-z]:\\[A-Za-z0-9_\\.@-]*[A-Za-z0-9_\\]"
+    rf"|{_FREE}[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)+\.[a-z][a-z0-9]{{0,4}}(?![A-Za-z0-9_/])"
+)
 _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"!?\[([^\]]+)\]\((?:[^()]|\([^()]*\))*\)", r"\1"),  # links and pictures: their text
     (r"!?\[\]\([^)]*\)", LINK),
@@ -35,26 +61,18 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (rf"(?i)(?:https?|ftp|file|wss?|rtsp)://{_IN_URL}+{_URL_END}", LINK),
     (rf"(?i)\bwww\.[\w-]+(?:\.[\w-]+)+(?:/{_IN_URL}*{_URL_END})?", LINK),
     (
-        rf"(?<![\w@.-])(?:[A-Za-z0-9-]+\.)+{_DOMAINS}(?::[0-9]+)?[/?](?=[\w?#=&%~-]){_IN_URL}*{_URL_END}",
+        rf"(?<![\w@.-])(?:[A-Za-z0-9-]+\.)+{_DOMAINS}(?::[0-9]+)?[/?](?=[\w?#=&%~-])"
+        rf"{_IN_URL}*{_URL_END}",
         LINK,
     ),
     (r"<(?:https?|mailto):[^<>\s]*>", LINK),
     (rf"</?(?:{_HTML})\s*/?>", ""),
-    (
-        r"</?[a-zA-Z][\w:-]+\s*/?>|<[a-zA-Z][\w:-]*(?:\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s<>\"']+))+\s*/?>",
-        "",
-    ),
+    (_TAG, ""),
+    *_MATHS,
     (r"<\|[^<>|\n]*\|>|<!--.*?-->", ""),
-    (
-        rf"{_FREE}(?:~|\.{{1,2}})?/(?:{_NAME}+/)+(?:{_NAME}*{_WORD})?"
-        rf"|{_FREE}/{_ROOTS}(?![A-Za-z0-9_/])"
-        rf"|{_FREE}(?:~|\.{{1,2}})/{_NAME}*{_WORD}"
-        rf"|(?<!{_WORD})[A-Za-z]:\\[A-Za-z0-9_\\.@-]*[A-Za-z0-9_\\]"
-        rf"|{_FREE}[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)+\.[a-z][a-z0-9]{{0,4}}"
-        rf"(?![A-Za-z0-9_/])",
-        PATH,
-    ),
+    (_PATHS, PATH),
     (r"(?m)^\s{0,3}(?:#{1,6}\s+|>\s+|[-*+•]\s+|(?:[-*_]\s?){3,}$)", ""),
+    (r"^\s*\[[ xX]\]\s", ""),  # a box that may be ticked
     (r"(?m)^\s*(\d+)[.)]\s+", r"\1, "),  # the number of a list item is spoken
     (r"(?<=\d)\s?\*\*\s?(?=[-−]?\d)", "^"),  # 2**8 is a power, and no bold text
     (r"(?<=\d)\s?\*\s?(?=\d)", "∗"),
@@ -66,7 +84,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\[\s*\]|\(\s*\)", ""),
 )
 _COMPILED = tuple((re.compile(pattern), said) for pattern, said in _RULES)
-_SIGNS = re.compile(r"[\[\]()`<>|*_~#/\\:.\-+•]|\d[.)]")
+_SIGNS = re.compile(r"[$\[\]()`<>|*_~#/\\:.\-+•]|\d[.)]")
 
 
 def without_markup(text: str) -> str:

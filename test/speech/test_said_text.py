@@ -1,4 +1,4 @@
-"""What holds for any text that is spoken: nothing lost, nothing twice, no digit, growing or whole."""
+"""What holds for any text that is spoken: nothing lost or said twice, and no digit stays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aura_core.speech.unspoken import without_unspoken
 
 WRITTEN = [
     line.split("\t")[0].replace("\\n", "\n")
-    for name in ("spoken_pairs.tsv", "spoken_faults.tsv", "spoken_fresh.tsv")
+    for name in ("spoken_pairs.tsv", "spoken_faults.tsv", "spoken_fresh.tsv", "spoken_hard.tsv")
     for line in Path(__file__).with_name(name).read_text("utf-8").splitlines()
 ]
 MONTHS = ("January", "Feb.", "March", "April", "May", "Jun", "July", "Aug", "Sept", "October")
@@ -103,16 +103,7 @@ def test_each_number_is_said_once(numbers: list[int]) -> None:
     assert chinese == "看见" + "盏灯，".join(chinese_number(str(n)) for n in numbers) + "盏灯。"
 
 
-SIGNS = tuple("*_#>|~$%&+=-–:;,.!?()\"'^/@<") + (
-    "**",
-    "~~",
-    "```",
-    " ``` ",
-    " - ",
-    " < ",
-    " > ",
-    " ",
-)
+SIGNS = (*"*_#>|~$%&+=-–:;,.!?()\"'^/@<", "**", "~~", "```", " ``` ", " - ", " < ", " > ", " ")
 
 
 @settings(max_examples=500, deadline=None)
@@ -123,8 +114,12 @@ def test_no_word_is_lost_between_signs(pieces: list[str]) -> None:
     assert [w for w in re.findall(r"[A-Za-z]+", for_speech(text)) if w in WORDS] == words
 
 
+# a thought without its first mark takes back what stood before it, so it begins an answer
+WHOLE = [w for w in WRITTEN if "</think>" not in w or "<think>" in w]
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=5), st.integers(1, 9))
+@given(st.lists(st.sampled_from(WHOLE), min_size=1, max_size=5), st.integers(1, 9))
 def test_an_answer_that_grows_is_said_as_the_whole_one(written: list[str], step: int) -> None:
     text = "\n".join(written)
     assert grown(text, step) == grown(text, len(text) + 1)
