@@ -18,8 +18,8 @@ from aura_core.speech.units import BEFORE_NUMBER, SIMPLE_UNIT, UNIT, unit_words
 
 # before these words two is 两; 2月 and 第2 are not among them
 _COUNTED = (
-    r"小时|分钟|公里|公斤|厘米|平方|秒|天|年|周|岁|倍|点|元|千|万|亿|块钱|个月"
-    r"|[个只张把台位名本条辆次件块种间层杯米碗瓶双盒人家次套份页题遍克吨升]"
+    r"小时|分钟|公里|公斤|厘米|平方|秒|天|年(?!级)|周|岁|倍|点|元|千|万|亿|块钱|个月"
+    r"|[个只张把台位名本条辆次件块种间层杯米碗瓶双盒人家套份页题遍克吨升斤头匹棵朵座艘架幅根支颗箱包袋罐盘串场步]"
 )
 # what may stand between a number and the dash of a range
 _MEASURES = (
@@ -27,7 +27,7 @@ _MEASURES = (
     rf"页楼级折万亿千]|小时|分钟|公里|公斤|厘米|毫米|个月|星期|美元|(?:{SIMPLE_UNIT})[²³]?)"
 )
 _RANGE_BEFORE = re.compile(
-    rf"(?:[0-9零一二三四五六七八九十半]\s?{_MEASURES}?|[周期][一二三四五六日天])\s?$"
+    rf"(?:[0-9零一二三四五六七八九十半]\s?{_MEASURES}?|[ap]\.?m\.?|[周期][一二三四五六日天])\s?$"
 )
 _RANGE_AFTER = re.compile(r"\s?(?:[0-9$¥￥€£]|[周星][一二三四五六日天期]|[-−][0-9])")
 _EQUATION = re.compile(rf"\s?{VALUE}(?:\s?[-−–+×x÷*∗/]\s?{VALUE})*\s?[=＝]")
@@ -66,6 +66,10 @@ def _amount(match: re.Match[str]) -> str | None:
 def _percents(match: re.Match[str]) -> str:
     name = unit_words(match[3]).chinese
     return f"{name}{_number(match[1])}到{name}{_number(match[2])}"
+
+
+def _product(match: re.Match[str]) -> str:
+    return "乘".join(_number(value) for value in re.findall(VALUE, match[0]))
 
 
 def _power_words(caret: str | None, raised: str | None) -> str:
@@ -163,11 +167,12 @@ KINDS: list[Kind] = [
         lambda m: f"{_number(m[1], two=True)}{m[2] or ''}{_CURRENCIES.get(m[3]) or _MONEY[m[3]]}",
     ),
     kind("fraction", r"([0-9]{1,4})/([0-9]{1,4})(?![0-9/])" + NOT_IN_WORD, _fraction),
+    kind("product", rf"{VALUE}(?:\s?[x×*∗]\s?{VALUE})+(?![A-Za-z0-9_]|\s?{UNIT})", _product),
     kind("percents", rf"({VALUE})\s?{_DASH}\s?({VALUE})([%‰])", _percents),
     kind(
         "amount",
         rf"(?P<sign>[-−]?)(?P<value>{VALUE})(?:\s?\^\s?\{{?(?P<caret>[-+−]?[0-9]+)\}}?"
-        rf"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+))?(?:\s?(?P<unit>{UNIT}))?(?(unit)|{NOT_IN_WORD})"
+        rf"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+))?(?:\s?(?P<unit>{UNIT}))?(?(unit)|(?:{NOT_IN_WORD}|(?=[x×][0-9])))"
         rf"(?=\s?(?P<counted>{_COUNTED}))?",
         _amount,
         f"-−{digits}",

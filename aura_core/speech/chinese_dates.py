@@ -11,6 +11,10 @@ from aura_core.speech.reading import Kind, kind
 _RATIO_BEFORE = re.compile(
     r"(?:比分|比例|比率|比为|比是|[以了]|胜|负|平|赢|输|领先|画面|屏幕|比)(?:是|为)?\s?$"
 )
+_NAMED = re.compile(
+    r"(?:房间|房号|房间号|门牌|门牌号|车次|邮编|密码|验证码|群|QQ|编号|学号|工号|代码|单号|订单号|尾号|证号|卡号)"
+    r"(?:是|为)?[\s:：]*$"
+)
 _DASH = r"\s?[-–—~～至到]\s?"
 _CLOCK = (
     r"(?P<h{0}>[01]?[0-9]|2[0-4])(?::(?P<m{0}>[0-5][0-9])(?::(?P<s{0}>[0-5][0-9]))?)?"
@@ -44,6 +48,7 @@ def _time(match: re.Match[str]) -> str | None:
         return None
     words = {"a": "上午", "p": "下午"}[half.lower()] if half else ""
     words += ("两" if int(hour) == 2 else _plain(hour)) + "点"
+    second = None if (minute, second) == ("00", "00") else second
     if minute is not None and (minute != "00" or second):
         words += f"{chinese_number(minute if minute[0] == '0' else _plain_digits(minute))}分"
     return words + (f"{_plain(second)}秒" if second else "")
@@ -67,6 +72,17 @@ def _years(match: re.Match[str]) -> str | None:
     if int(match[1]) >= int(match[2]):
         return None
     return f"{chinese_digits(match[1])}到{chinese_digits(match[2])}{match[3]}"
+
+
+def _name(match: re.Match[str]) -> str | None:
+    """The digits of what is no count: a room, a password."""
+    if not _NAMED.search(match.string[max(0, match.start() - 8) : match.start()]):
+        return None
+    return chinese_digits(match[0])
+
+
+def _height(match: re.Match[str]) -> str:
+    return f"{'两' if match[1] == '2' else chinese_digits(match[1])}米{chinese_digits(match[2])}"
 
 
 _ANY_YEAR = r"([12][0-9]{3})"
@@ -102,13 +118,20 @@ DATES: list[Kind] = [
     ),
     kind("years", r"([0-9]{4})\s?[-–—~～至到]\s?([0-9]{4})(\s?年)", _years),
     kind("years", rf"({YEAR})[-–—]({YEAR})()(?=\s?(?:学年|赛季|财年))", _years),
+    kind("season", rf"({YEAR})/({YEAR})()(?=\s?(?:学年|赛季|财年))", _years),
     kind("year", r"([0-9]{4})\s?年(?!前|后|来|内|间)", lambda m: f"{chinese_digits(m[1])}年"),
     kind(
         "year of an era",
         r"(?:(?<=公元前)|(?<=公元))[0-9]{1,4}(?=年)",
         lambda m: chinese_digits(m[0]),
     ),
-    kind("room", r"[0-9]{3,4}(?=室|号房)", lambda m: chinese_digits(m[0])),
+    kind(
+        "room",
+        r"[0-9]{3,4}(?=室|号?房)|(?<=[楼层栋座])[0-9]{3,4}(?!人)",
+        lambda m: chinese_digits(m[0]),
+    ),
+    kind("number of something", r"[0-9]{3,}(?![0-9.,])", _name),
+    kind("height", r"([0-9])m([0-9]{2})(?![0-9A-Za-z])", _height),
     kind("born in", r"([0-9]0|[0-9]5)后(?![0-9])", lambda m: f"{chinese_digits(m[1])}后"),
     kind("ratio", r"[0-9]+[:：][0-9]+(?![0-9:：])", _ratio),
     kind("time", rf"{_CLOCK.format(1)}(?![0-9:])", _time),

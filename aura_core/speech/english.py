@@ -21,7 +21,7 @@ from aura_core.speech.patterns import (
     exponent_of,
 )
 from aura_core.speech.reading import Kind, Reader, kind
-from aura_core.speech.units import UNITS
+from aura_core.speech.units import SIMPLE_UNIT, UNIT, UNITS, unit_words
 
 _GLYPHS = {
     "½": "one half",
@@ -54,6 +54,14 @@ _ABBREVIATIONS = (  # what they begin with, a regular expression, the words
     ("w", r"w/\s?(?=[A-Za-z0-9])", "with "),
     ("a", r"and/or\b", "and or"),
 )
+
+
+def _to(match: re.Match[str]) -> str | None:
+    """The dash between two readings, and not in a name: "Llama-3.1-8B"."""
+    return None if _IN_NAME.search(match.string[: match.start()]) else " to "
+
+
+_IN_NAME = re.compile(r"[A-Za-z]-?[0-9.]+$")
 # the sign that it begins with, a regular expression, the words
 _SIGNS = (
     ("\ue000", "\ue000", "link"),
@@ -81,13 +89,18 @@ _SIGNS = (
     ("≤", r"≤\s?", " at most "),
     ("≥", r"≥\s?", " at least "),
     ("≠", r"≠\s?", " is not equal to "),
+    ("^", r"\^", " to the power of "),
+    ("§", r"§+\s?(?=[0-9])", "section "),
+    ("★", r"(?<=[0-9])★|(?<=[0-9] )★", " stars"),
+    ("≈", r"(?<=[A-Za-zα-ω0-9)])≈\s?|(?<=[A-Za-zα-ω0-9)] )≈\s?", " is about "),
+    ("/", r"(?<=[A-Za-z])/(?=[0-9])", ", "),
     ("√", r"√\s?(?=[A-Za-z0-9(])", "the square root of "),
     ("<", r"(?<=\s)<(?=\s)|<\s?(?=[0-9.$€£])|(?<=[A-Za-z0-9])<(?=[A-Za-z0-9])", " less than "),
     (">", r"(?<=\s)>(?=\s)|>\s?(?=[0-9.$€£])|(?<=[A-Za-z0-9])>(?=[A-Za-z0-9])", " more than "),
     ("→", r"→\s?", " to "),
     ("-", r"->\s?", " to "),
     # between two readings: "15 March - 17 March", "9:30-10"
-    ("-–—", r"(?<=[0-9])[-–—](?=[0-9$€£])|(?<=[0-9] )[-–—](?= [0-9$€£])", " to "),
+    ("-–—", r"(?<=[0-9])[-–—](?=[0-9$€£])|(?<=[0-9] )[-–—](?= [0-9$€£])", _to),
     ("–—", r"(?<=[0-9smth%])[–—](?=[0-9$€£])", " to "),
     ("@", r"(?<=\s)@(?=\s?[A-Za-z0-9])", "at "),
     ("&", r"(?<=\s)&(?=\s)|(?<=[A-Za-z])&(?=[A-Za-z])", " and "),
@@ -125,10 +138,17 @@ def _mixed(match: re.Match[str]) -> str:
     return f"{number_words(int(match[1]))} and {_GLYPHS[match[2]]}"
 
 
-def _duration(match: re.Match[str]) -> str:
-    names = ("hour", "minute", "second")
+def _parts(match: re.Match[str], *names: str) -> str:
     parts = [(int(n), name) for n, name in zip(match.groups(), names, strict=True) if n]
     return " ".join(f"{number_words(n)} {name}{'s' * (n != 1)}" for n, name in parts)
+
+
+def _duration(match: re.Match[str]) -> str:
+    return _parts(match, "hour", "minute", "second")
+
+
+def _angle(match: re.Match[str]) -> str:
+    return _parts(match, "degree", "minute", "second")
 
 
 def _feet(match: re.Match[str]) -> str:
@@ -170,9 +190,27 @@ _WORDS = Words(
 )
 KINDS: list[Kind] = [
     *DATES,
+    kind(
+        "grouped",
+        r"[0-9]{1,3}(?:\.[0-9]{3}){2,}(?![.0-9A-Za-z_])|[0-9]{1,3}(?:['’][0-9]{3})+(?![0-9A-Za-z_])",
+        lambda m: decimal_words(re.sub(r"[.'’]", "", m[0])),
+    ),
     *codes(_WORDS),
     kind("list", r"[0-9]{1,9}(?:,[0-9]{1,2}(?![0-9]))+(?![.][0-9])" + NOT_IN_WORD, _listed),
     kind("fraction", r"(?:([0-9]+)\s)?([0-9]{1,4})/([0-9]{1,4})(?![A-Za-z0-9_/])", _fraction),
+    kind(
+        "out of",
+        r"([0-9]+\.[0-9]+)/([0-9]+)(?![A-Za-z0-9_/])",
+        lambda m: f"{decimal_words(m[1])} out of {number_words(int(m[2]))}",
+    ),
+    kind("coordinates", r"([0-9]{1,3})°\s?([0-9]{1,2})['′](?:\s?([0-9]{1,2})[\"″])?", _angle),
+    kind(
+        "unit alone",
+        rf"(?:{SIMPLE_UNIT})/(?:{SIMPLE_UNIT})[²³]?(?![A-Za-z0-9_/])",
+        lambda m: unit_words(m[0]).several if re.fullmatch(UNIT, m[0]) else None,
+        ascii_letters,
+        "/",
+    ),
     kind("mixed fraction", rf"([0-9]+)\s?([{''.join(_GLYPHS)}])(?![0-9/])", _mixed),
     kind(
         "glyph",
@@ -195,7 +233,7 @@ KINDS: list[Kind] = [
         _inches,
     ),
     kind("ordinal", rf"{_ORDINAL}(?:\s?[-–]\s?{_ORDINAL})?", _ordinals),
-    Kind("amount", amounts, f"{digits}-−.$€£¥₹UEGJCRHA"),
+    Kind("amount", amounts, f"{digits}-−–.$€£¥₹UEGJCRHA"),
     Kind("amount with a letter", amounts, ascii_letters, f"^{SUPERSCRIPTS}ⁿ"),
     kind(
         "version with a letter",

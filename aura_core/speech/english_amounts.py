@@ -52,13 +52,13 @@ _SCALE_WORD = r"(?:thousand|million|billion|trillion)"
 _BEFORE = r"(?:(?:US|A|C|HK)?\$|[€£¥₹]|(?:USD|EUR|GBP|JPY|CNY|RMB|CHF)\s)"
 _AFTER = r"(?:[€£¥₹¢$]|(?:USD|EUR|GBP|JPY|CNY|RMB|CHF)\b)"
 _MONEY_FIRST = re.compile(
-    rf"(?P<sign>[-−]?)(?P<money>{_BEFORE})\s?(?P<comma>[0-9]+,[0-9]{{2}}(?![0-9]))?"
+    rf"(?P<sign>[-−–]?)(?P<money>{_BEFORE})\s?(?P<comma>[0-9]+,[0-9]{{2}}(?![0-9]))?"
     rf"(?P<value>(?(comma)|{VALUE}))(?:(?:[\s-]?(?P<word>{_SCALE_WORD})|"
     rf"\s?(?P<scale>k|K|mn|m|M|bn|b|B|tn)){NOT_IN_WORD})?{NOT_IN_WORD}"
 )
 _PER = re.compile(rf"\s?/\s?(?:({UNIT})|([a-z]+))(?![a-z/])")
-_NUMBER = re.compile(rf"(?P<sign>[-−]?)(?P<value>{VALUE}|\.[0-9]+)")
-_COMMA = re.compile(rf"(?P<sign>[-−]?)(?P<value>[0-9]+,[0-9]{{1,2}})(?=\s?(?:{UNIT}|€))")
+_NUMBER = re.compile(rf"(?P<sign>[-−–]?)(?P<value>{VALUE}|\.[0-9]+)")
+_COMMA = re.compile(rf"(?P<sign>[-−–]?)(?P<value>[0-9]+,[0-9]{{1,2}})(?=\s?(?:{UNIT}|€))")
 _SCIENCE = re.compile(r"[eE]([-+−]?[0-9]+)" + NOT_IN_WORD)
 _POWER = re.compile(EXPONENT)
 _UNIT = re.compile(rf"(-|\s?)({UNIT})")
@@ -71,12 +71,12 @@ _NUMBERED = re.compile(
     r"|building|platform|route|line|exhibit|unit|bra|block|terminal|page|floor|figure|table)\.?\s$",
     re.I,
 )
-_WHOLE = re.compile(rf"{NOT_IN_WORD}|(?=[x×][0-9]+(?:\s|{UNIT}|{NOT_IN_WORD}))(?<!\b0)")
+_WHOLE = re.compile(rf"{NOT_IN_WORD}|(?=(?:[x×][0-9]+)+(?:\s|{UNIT}|{NOT_IN_WORD}))(?<!\b0)")
 _LETTERS = re.compile(rf"([A-Za-z]{{1,2}}){EXPONENT}")
 _VARIABLE = re.compile(rf"([abcinpqruvwxyz])(?![A-Za-z0-9_])(?:{EXPONENT})?")
 _SIGN_AFTER = re.compile(r"\s?[-+−=]\s?[0-9a-z(]")
 _SIGN_BEFORE = re.compile(r"[-+−=]\s?$")
-_FRACTION = re.compile(r"(?P<sign>[-−]?)([0-9]{1,3})/([0-9]{1,3})(?![A-Za-z0-9_/])")
+_FRACTION = re.compile(r"(?P<sign>[-−–]?)([0-9]{1,3})/([0-9]{1,3})(?![A-Za-z0-9_/])")
 _HALVES = {2: "half", 4: "quarter"}  # the other denominators are ordinals
 PEOPLE = (  # what is counted in millions, and has no length in metres
     r"people|users|views|viewers|downloads|subscribers|followers|copies|dollars|euros|pounds|votes"
@@ -250,12 +250,17 @@ def _sum(text: str, end: int, sign: str, value: str, scale: str | None, money: s
 
 def amounts(text: str, at: int) -> tuple[int, str] | None:
     """Read an amount, a range of two, or a chain of amounts with signs between them."""
-    if text[at] in "-−" and text[at - 1 : at].isalnum():
+    before = text[max(0, at - 2) : at]
+    if text[at] in "-−–." and (before[-1:].isalnum() or before[-1:] == "."):
+        return None
+    if text[at] == "–" and before.strip(' ("“'):
         return None
     first = amount(text, at)
     if first is None:
         return None
     chain, signs, end = [first], [], first.end
+    if before[:1].isalpha() and before[1:] == "-":
+        return end, first.said()  # part of a name: "Llama-3.1-8B"
     while (between := _BETWEEN.match(text, end)) is not None:
         following = amount(text, between.end(), chain[-1].money if between["range"] else "")
         if following is None:

@@ -48,6 +48,7 @@ _YEAR_BEFORE = re.compile(rf"(?:^|[^0-9A-Za-z]){YEAR}\s+(?:and|or|to)\s+$")
 _BETWEEN = re.compile(r"\bbetween\s+$", re.I)
 _AND_YEAR = re.compile(rf"\s+and\s+{YEAR}(?![A-Za-z0-9_]|[.,:/][0-9])(?!\s[a-z]+s\b)")
 _YEAR_DID = re.compile(r"\s(?:was|saw|began|brought|ended|will be|has been|had)\b")
+_ON = re.compile(r"\b(?:on|by|until|till|since|due|before|after)\s$", re.I)
 _JOINING = re.compile(r"(?:^|[^A-Za-z])(?:and|or)\s+$", re.I)
 # a number with a noun behind it is a count ("in 1984 rooms")
 _YEAR_ENDS = re.compile(
@@ -82,6 +83,19 @@ def _numbered(match: re.Match[str]) -> str | None:
     if found is None:  # which of them is the month is not known
         return f"{number_words(first)} {number_words(second)} {year_words(int(year))}"
     return _of(str(found[1]), found[0], year)
+
+
+def _without_year(match: re.Match[str]) -> str | None:
+    """11/30 where the words say that it is a day."""
+    before = match.string[max(0, match.start() - 8) : match.start()]
+    first, second = int(match[1]), int(match[2])
+    if not _ON.search(before) or max(first, second) < 13:
+        return None
+    try:
+        found = month_and_day(first, second, "/")
+    except ValueError:
+        return None
+    return None if found is None else f"{MONTHS[found[0] - 1]} {ordinal_words(found[1])}"
 
 
 def _day_first(match: re.Match[str]) -> str | None:
@@ -185,6 +199,7 @@ def _hundreds(match: re.Match[str]) -> str:
 
 def _time_words(hour: str, minute: str | None, second: str | None, half: str | None) -> str:
     words = number_words(int(hour))
+    second = None if (minute, second) == ("00", "00") else second
     if minute is None or (minute == "00" and not second):
         words += " o'clock" if minute is not None and not half else ""
     else:
@@ -250,6 +265,7 @@ DATES: list[Kind] = [
         rf"({DAY})([-/. ])({MONTH})[-/. ]({YEAR})(?![A-Za-z0-9_/-])",
         lambda m: _of(m[1], month_of(m[3]), m[4]),
     ),
+    kind("day and month", r"([0-9]{1,2})/([0-9]{1,2})(?![A-Za-z0-9_/-])", _without_year),
     kind(
         "month",
         rf"(0?[1-9]|1[0-2])/({YEAR})(?![A-Za-z0-9_/-])",
@@ -307,7 +323,7 @@ DATES: list[Kind] = [
     kind("hundreds", r"(10|100|1,?000)s(?=\sof\b)", _hundreds),
     kind("score", r"([0-9]{1,3}):([0-9]{1,3})(?![A-Za-z0-9_:])", _score),
     kind("times", rf"{_CLOCK.format(1)}{_DASH}{_CLOCK.format(2)}(?![A-Za-z0-9_:])", _clocks),
-    kind("time", rf"{_CLOCK.format(1)}(?![A-Za-z0-9_:])", _clock),
+    kind("time", rf"{_CLOCK.format(1)}(?:\s?o['’]clock\b)?(?![A-Za-z0-9_:])", _clock),
     kind(
         "ratio",
         r"[0-9]+(?:\.[0-9]+)?(?:\s?:\s?[0-9]+(?:\.[0-9]+)?)+(?![A-Za-z0-9_:])",

@@ -24,6 +24,7 @@ _SQUARED = {  # signs of one character for a unit
     **{"㎖": "ml", "㎢": "km²", "㎠": "cm²", "㎤": "cm³", "㏄": "cm³", "㎐": "Hz", "㎑": "kHz"},
     **{"㎒": "MHz", "㎓": "GHz", "㏈": "dB", "㎾": "kW", "㎸": "kV", "㎳": "ms", "㎲": "µs"},
     **{"％": "%", "＄": "$", "￡": "£", "＋": "+", "－": "-", "＝": "=", "＃": "#"},
+    **{chr(0x2080 + k): str(k) for k in range(10)},  # CO₂
 }
 _SQUARED_SIGN = re.compile(f"[{''.join(_SQUARED)}]")
 _KINDS_LEFT_OUT = frozenset(

@@ -62,7 +62,9 @@ class Reader:
         characters = {c for k in self._kinds for c in k.first}
         signs = "".join(re.escape(c) for c in sorted(characters - set(ascii_letters + digits)))
         # a place where a kind can begin: a word, a number that is no part of a word, or a sign
-        self._places = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z]|(?<![A-Za-z0-9_])[0-9]|[{signs}]")
+        self._places = re.compile(
+            rf"(?<![A-Za-z0-9])[A-Za-z]|(?<![A-Za-z0-9_])(?<![0-9]\.)[0-9]|[{signs}]"
+        )
 
     def read(self, text: str) -> str:
         """Return the text as it is said."""

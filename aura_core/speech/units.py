@@ -99,6 +99,8 @@ _OTHERS = {  # English for one, English for several ("": the same with s), Chine
     "℃": ("degree Celsius", "degrees Celsius", "摄氏度"),
     "°F": ("degree Fahrenheit", "degrees Fahrenheit", "华氏度"),
     "℉": ("degree Fahrenheit", "degrees Fahrenheit", "华氏度"),
+    "° C": ("degree Celsius", "degrees Celsius", "摄氏度"),
+    "° F": ("degree Fahrenheit", "degrees Fahrenheit", "华氏度"),
     "°": ("degree", "", "度"),
     "%": ("percent", "percent", "百分之"),
     "‰": ("per mille", "per mille", "千分之"),
@@ -116,6 +118,7 @@ def _units() -> dict[str, Unit]:
             units[prefix + base] = Unit(
                 english + one, english + (several or f"{one}s"), han + chinese
             )
+    del units["B"]  # "7B" is more often the size of a model
     for written, (one, several, chinese) in _OTHERS.items():
         units[written] = Unit(one, several or f"{one}s", chinese)
     return units
@@ -124,7 +127,7 @@ def _units() -> dict[str, Unit]:
 UNITS = _units()
 SIMPLE_UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
 _POWER = r"(?:\^?[23](?![0-9])|[²³])"
-UNIT = rf"(?:{SIMPLE_UNIT}){_POWER}?(?:/(?:{SIMPLE_UNIT}){_POWER}?)?(?![A-Za-z0-9_²³^/])"
+UNIT = rf"(?:{SIMPLE_UNIT}){_POWER}?(?:/(?:{SIMPLE_UNIT}){_POWER}?)?(?![A-Za-z0-9_²³^]|/(?![0-9]))"
 _PARTS = re.compile(rf"({SIMPLE_UNIT})({_POWER})?(?:/({SIMPLE_UNIT})({_POWER})?)?")
 
 

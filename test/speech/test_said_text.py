@@ -141,8 +141,9 @@ def test_an_answer_that_grows_is_said_as_the_whole_one(written: list[str], step:
         ('<tool_call>{"a": "b. c"}</tool_call>It is red. Go.', ["It is red.", "Go."]),
         ("◁think▷No. So.◁/think▷It is. Go.", ["It is.", "Go."]),
         (
-            "<|channel|>analysis<|message|>A. B.<|end|><|start|>assistant<|channel|>final<|message|>C.",
-            ["C."],
+            "<|channel|>analysis<|message|>A. B.<|end|>"
+            "<|start|>assistant<|channel|>final<|message|>Go.",
+            ["Go."],
         ),
         ("Use the `<think>` tag. Then go.", ["Use the tag.", "Then go."]),
         ("他说在14:05。\n5%-10%。\n好。", ["他说在十四点零五分。", "百分之五到百分之十。", "好。"]),
