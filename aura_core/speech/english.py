@@ -9,7 +9,7 @@ import re
 from string import ascii_letters, ascii_uppercase, digits
 
 from aura_core.speech.codes import Words, codes
-from aura_core.speech.english_amounts import amount, amounts, is_part, part_words, power_words
+from aura_core.speech.english_amounts import amounts, is_part, part_words, power_words
 from aura_core.speech.english_dates import COUNTED, DATES
 from aura_core.speech.numerals import decimal_words, digit_words, number_words, ordinal_words
 from aura_core.speech.patterns import (
@@ -75,6 +75,7 @@ _SIGNS = (
     ("≈", r"≈", " is about "),
     ("÷", r"÷\s?", " divided by "),
     ("−", r"−\s?", " minus "),
+    ("x", r"(?<=[\"″] )x(?= ?[0-9])", "by"),
     ("+", r"(?<=[0-9])\+(?![A-Za-z0-9+])", " plus"),
     ("+", r"\+(?=[0-9.$€£])", " plus "),
     ("+", r"(?<=\s)\+(?=\s)", "plus"),
@@ -108,6 +109,7 @@ _SIGNS = (
     ("#", r"(?<![A-Za-z0-9_])#(?=[A-Za-z])", "hashtag "),
     ("/", r"(?<=[a-z])/(?=(?:second|minute|hour|day|week|month|year)\b)", " per "),
     ("/", r"(?<=[a-z])/(s|sec|min|h|hr|m|km)\b", lambda m: f" per {UNITS[m[1]].one}"),
+    ("/", r"(?<=[0-9])/(?=(?:second|minute|hour|day|week|month|year|person)\b)", " per "),
     ("/", r"(?<=[a-z])/(?=[a-z])", " or "),
     ("/", r"(?<=[A-Z])/(?=[A-Z])", " "),
     (")", rf"\){EXPONENT}", lambda m: ")" + power_words(*exponent_of(m[1], m[2]))),
@@ -157,9 +159,15 @@ def _feet(match: re.Match[str]) -> str:
     return f"{said} {number_words(inches)} inch{'es' * (inches != 1)}"
 
 
+_LONG = r"(?!wide|long|tall|high|deep|thick|across|in|and|or|is|by|to|of)[A-Za-z]"
+
+
 def _inches(match: re.Match[str]) -> str | None:
-    found = amount(match[1], 0)
-    return None if found is None else f"{found.words} inch"
+    opened = re.findall(r"(?<![0-9])\"", match.string[: match.start()])
+    if len(opened) % 2 and match[0][-1] == '"':
+        return None  # the end of a quotation
+    one = match[1] == "1" or re.compile(r"\s(?!x\s)" + _LONG).match(match.string, match.end())
+    return f"{decimal_words(match[1])} {'inch' if one else 'inches'}"
 
 
 def _ordinals(match: re.Match[str]) -> str:
@@ -225,11 +233,15 @@ KINDS: list[Kind] = [
         _duration,
     ),
     kind("feet", r"([0-9])['′]\s?([0-9]{1,2})(?:\"|″|'')", _feet),
+    kind(
+        "feet alone",
+        r"([0-9]+)['′](?=\s(?:long|wide|tall|high|deep)\b)",
+        lambda m: f"{decimal_words(m[1])} {'foot' if m[1] == '1' else 'feet'}",
+    ),
     kind("feet and inches", r"([0-9]+)\s?ft\.?\s?([0-9]{1,2})\s?in\b", _feet),
     kind(
         "inches",
-        r"([0-9]+(?:\.[0-9]+)?)[\"″](?=\s(?:screen|display|monitor|pipe|wide|long|tall|high|by|x|tv"
-        r"|laptop|tablet|disc|disk|wheels?|TV)\b)",
+        r"([0-9]+(?:\.[0-9]+)?)[\"″]",
         _inches,
     ),
     kind("ordinal", rf"{_ORDINAL}(?:\s?[-–]\s?{_ORDINAL})?", _ordinals),

@@ -273,7 +273,8 @@ def amounts(text: str, at: int) -> tuple[int, str] | None:
         signs, chain = signs[:cut], chain[: cut + 1]
     end = chain[-1].end
     noun = _NOUN.match(text, end) and _ARTICLE.search(text[max(0, at - 8) : at])
-    return end, _chain_words(chain, signs, bool(noun))
+    joined = text[end : end + 1] == "-" and text[end + 1 : end + 2].isalpha()
+    return end, _chain_words(chain, signs, bool(noun) or joined)
 
 
 def _chain_words(chain: list[Amount], signs: list[str], singular: bool) -> str:

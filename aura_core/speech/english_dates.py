@@ -49,6 +49,7 @@ _BETWEEN = re.compile(r"\bbetween\s+$", re.I)
 _AND_YEAR = re.compile(rf"\s+and\s+{YEAR}(?![A-Za-z0-9_]|[.,:/][0-9])(?!\s[a-z]+s\b)")
 _YEAR_DID = re.compile(r"\s(?:was|saw|began|brought|ended|will be|has been|had)\b")
 _ON = re.compile(r"\b(?:on|by|until|till|since|due|before|after)\s$", re.I)
+_NEXT_SENTENCE = re.compile(r"\s+[A-Z]")
 _JOINING = re.compile(r"(?:^|[^A-Za-z])(?:and|or)\s+$", re.I)
 # a number with a noun behind it is a count ("in 1984 rooms")
 _YEAR_ENDS = re.compile(
@@ -76,6 +77,8 @@ def _of(day: str, month: int, year: str | None = None, the: str = "the ") -> str
 
 def _numbered(match: re.Match[str]) -> str | None:
     first, second, year = int(match[1]), int(match[3]), match[4]
+    if len(year) == 2:
+        year = f"{20 if int(year) < 50 else 19}{year}"
     try:
         found = month_and_day(first, second, match[2])
     except ValueError:
@@ -212,7 +215,8 @@ def _time_words(hour: str, minute: str | None, second: str | None, half: str | N
 def _clock(match: re.Match[str]) -> str | None:
     if match["m1"] is None and (match["half1"] is None or not 1 <= int(match["h1"]) <= 12):
         return None
-    return _time_words(match["h1"], match["m1"], match["s1"], match["half1"])
+    words = _time_words(match["h1"], match["m1"], match["s1"], match["half1"])
+    return words + _stop(match)
 
 
 def _clocks(match: re.Match[str]) -> str | None:
@@ -224,7 +228,16 @@ def _clocks(match: re.Match[str]) -> str | None:
     if any(match[f"m{k}"] is None and not 1 <= int(match[f"h{k}"]) <= 12 for k in "12"):
         return None
     said = [_time_words(*(match[f"{part}{k}"] for part in ("h", "m", "s", "half"))) for k in "12"]
-    return " to ".join(said)
+    return " to ".join(said) + _stop(match)
+
+
+def _stop(match: re.Match[str]) -> str:
+    """The stop of "5 p.m." where a sentence ends with it."""
+    return "." * bool(match[0].endswith(".") and _NEXT_SENTENCE.match(match.string, match.end()))
+
+
+def _pointed(match: re.Match[str]) -> str:
+    return _time_words(match[1], match[2], None, match[3])
 
 
 def _score(match: re.Match[str]) -> str | None:
@@ -260,6 +273,7 @@ DATES: list[Kind] = [
         lambda m: _of(m[4], int(m[3]), m[1]),
     ),
     kind("date", rf"([0-9]{{1,2}})([/.-])([0-9]{{1,2}})\2({YEAR})(?![A-Za-z0-9_/-])", _numbered),
+    kind("short date", r"([0-9]{1,2})(/)([0-9]{1,2})/([0-9]{2})(?![A-Za-z0-9_/-])", _numbered),
     kind(
         "date with a name",
         rf"({DAY})([-/. ])({MONTH})[-/. ]({YEAR})(?![A-Za-z0-9_/-])",
@@ -268,8 +282,13 @@ DATES: list[Kind] = [
     kind("day and month", r"([0-9]{1,2})/([0-9]{1,2})(?![A-Za-z0-9_/-])", _without_year),
     kind(
         "month",
-        rf"(0?[1-9]|1[0-2])/({YEAR})(?![A-Za-z0-9_/-])",
+        rf"(0?[1-9]|1[0-2])[/-]({YEAR})(?![A-Za-z0-9_/-])",
         lambda m: f"{MONTHS[int(m[1]) - 1]} {year_words(int(m[2]))}",
+    ),
+    kind(
+        "year and month",
+        rf"({YEAR})/(0[1-9]|1[0-2])(?![A-Za-z0-9_/-])",
+        lambda m: _season(m) or f"{MONTHS[int(m[2]) - 1]} {year_words(int(m[1]))}",
     ),
     kind(
         "day first",
@@ -294,7 +313,7 @@ DATES: list[Kind] = [
     ),
     kind(
         "month and year",
-        rf"({MONTH}),?\s+({YEAR})(?![A-Za-z0-9_]|[.,][0-9])",
+        rf"({MONTH})(?:,?\s+|-)({YEAR})(?![A-Za-z0-9_]|[.,-][0-9])",
         lambda m: f"{MONTHS[month_of(m[1]) - 1]} {year_words(int(m[2]))}",
         MONTH_LETTERS,
     ),
@@ -324,6 +343,7 @@ DATES: list[Kind] = [
     kind("score", r"([0-9]{1,3}):([0-9]{1,3})(?![A-Za-z0-9_:])", _score),
     kind("times", rf"{_CLOCK.format(1)}{_DASH}{_CLOCK.format(2)}(?![A-Za-z0-9_:])", _clocks),
     kind("time", rf"{_CLOCK.format(1)}(?:\s?o['’]clock\b)?(?![A-Za-z0-9_:])", _clock),
+    kind("time with a point", r"(1[0-2]|0?[1-9])\.([0-5][0-9])\s?([ap])\.?m\b\.?", _pointed),
     kind(
         "ratio",
         r"[0-9]+(?:\.[0-9]+)?(?:\s?:\s?[0-9]+(?:\.[0-9]+)?)+(?![A-Za-z0-9_:])",

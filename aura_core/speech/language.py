@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 
+from aura_core.speech.units import UNITS
+
 LATIN = "en"  # what a sentence in Latin letters counts as
 NAMES = {"en": "English", "zh": "Chinese"}  # for messages
 HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 KANA = r"\u3040-\u30ff"
 CJK = KANA + HAN
-# A match is a word, or a character of a script without spaces. A Latin word that follows a number
-# or a letter of Latin script alone may be a unit or a name, and tells nothing: "5 min再来", "A型".
+# A match is a word, or a character of a script without spaces. A unit
+# behind a number and a Latin letter alone tell nothing: "5 min再来", "A型".
 _LETTERS = re.compile(
     rf"(?P<ja>[{KANA}])|(?P<zh>[{HAN}])|(?P<ko>[\u1100-\u11ff\uac00-\ud7af]+)"
     r"|(?P<ru>[\u0400-\u04ff]+)|(?P<el>[\u0370-\u03ff]{2,})|(?P<ar>[\u0600-\u06ff]+)"
     r"|(?P<he>[\u0590-\u05ff]+)|(?P<hi>[\u0900-\u097f]+)|(?P<th>[\u0e00-\u0e7f])"
-    r"|(?<![A-Za-z0-9/])(?<![0-9] )(?:(?P<en>[a-z\u00df-\u024f]{2,}|a)|(?P<name>[A-Z][a-z]+))"
+    r"|(?<![A-Za-z0-9/])(?:(?P<en>[a-z\u00df-\u024f]{2,}|a)|(?P<name>[A-Z][a-z]+))"
     r"(?![A-Za-z0-9])"
 )
+_NUMBER = re.compile(r"[0-9] $")
 _MARKS = re.compile(r"[。，！？；：、（）“”《》「」]")
 
 
@@ -34,6 +37,12 @@ def language_of(sentence: str, answer: str = "") -> str:
     """
     halves: dict[str, int] = {}
     for match in _LETTERS.finditer(sentence):
+        if (
+            match.lastgroup == "en"
+            and match[0] in UNITS
+            and _NUMBER.search(sentence[: match.start()])
+        ):
+            continue
         code = match.lastgroup or LATIN
         code, weight = (LATIN, 1) if code == "name" else (code, 2)
         halves[code] = halves.get(code, 0) + weight

@@ -66,6 +66,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         LINK,
     ),
     (r"<(?:https?|mailto):[^<>\s]*>", LINK),
+    (r"</?(?:p|br|div|li|ul|ol|dl|dd|dt|tr|td|th|table|h[1-6]|hr|blockquote|pre)\s*/?>", " "),
     (rf"</?(?:{_HTML})\s*/?>", ""),
     (_TAG, ""),
     *_MATHS,
@@ -79,7 +80,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(\*{1,3}|~~|__)(?=\S)(.+?)(?<=\S)\1", r"\2"),
     (r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1"),
     # a mark without its partner, which is in another sentence
-    (r"\*{2,3}|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", ""),
+    (r"\*{2,3}|~{2,}|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", ""),
     (r"\s*\|\s*", ", "),
     (r"\[\s*\]|\(\s*\)", ""),
 )

@@ -15,6 +15,7 @@ from aura_core.speech.english import english
 from aura_core.speech.language import CJK, HAN, language_of
 from aura_core.speech.markup import LINK, PATH, without_markup
 from aura_core.speech.numerals import chinese_number, number_words
+from aura_core.speech.units import UNITS
 from aura_core.speech.unspoken import without_unspoken
 
 __all__ = ["chinese_number", "for_speech", "number_words"]
@@ -87,7 +88,7 @@ def _stretches(
 
 
 def _is_english(stretch: str) -> bool:
-    return len(_WORDS.findall(stretch)) >= 3
+    return sum(word not in UNITS for word in _WORDS.findall(stretch)) >= 2
 
 
 def _has_digit(stretch: str) -> bool:
