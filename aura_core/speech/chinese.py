@@ -141,7 +141,7 @@ _FOUND = Words(
     called=re.compile(
         r"(?:(?:电话|拨打|拨|手机|热线|打给|致电|呼叫|座机|传真|分机|(?P<weak>号码))(?:号码)?(?:是|为|号)?[\s:：]*)$"
     ),
-    counted=re.compile(rf"\s?(?:{_COUNTED})"),
+    counted=re.compile(rf"\s?(?:{_COUNTED}|{UNIT})"),
 )
 _EMERGENCY = r"(?:110|112|119|120|122|911|999|995|12[0-9]{3}|1[01][0-9]{3}|9[56][0-9]{3,4})"
 KINDS: list[Kind] = [

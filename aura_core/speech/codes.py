@@ -34,7 +34,7 @@ _LETTER_OR_DIGIT = ascii_letters + digits
 # a number that is a telephone number wherever it stands
 _TELEPHONE = (
     r"(?:\+[0-9][0-9 ().-]{5,}[0-9]|\([0-9]{2,5}\)\s?[0-9]{3,4}[ .-]?[0-9]{3,4}"
-    r"|(?:1[ .-])?[0-9]{3}([ .-])[0-9]{3}\1[0-9]{4}|[0-9]{3}-[0-9]{4}"
+    r"|(?:1[ .-])?[0-9]{3}([ .-])[0-9]{3}\1[0-9]{4}"
     r"|1-[0-9]{3}-[A-Z]{4,}|0[0-9]{2,4}[ /-][0-9]{3,8}(?:[ -][0-9]{2,4})*"
     r"|1[3-9][0-9]([ -])[0-9]{4}\2[0-9]{4})"
 )
@@ -43,7 +43,10 @@ _TELEPHONE = (
 def codes(words: Words) -> list[Kind]:
     """The kinds of codes, in the words of a language."""
 
-    def telephone(match: re.Match[str]) -> str:
+    def telephone(match: re.Match[str]) -> str | None:
+        thousands = re.fullmatch(r"\+[0-9]{1,3}(?: [0-9]{3})+", match[0])
+        if thousands and words.counted.match(match.string, match.end()):
+            return None
         groups = [words.telephone(g) or g for g in re.findall("[0-9]+|[A-Z]+", match[0])]
         return words.plus * match[0].startswith("+") + words.comma.join(groups)
 
@@ -101,7 +104,7 @@ def codes(words: Words) -> list[Kind]:
         ),
         kind(
             "domain",
-            rf"(?:[A-Za-z0-9-]+\.)+{_TLD}(?![A-Za-z0-9_@-]|\.[A-Za-z0-9])",
+            rf"(?:[A-Za-z0-9-]+\.){{1,6}}{_TLD}(?![A-Za-z0-9_@-]|\.[A-Za-z0-9])",
             spelt,
             _LETTER_OR_DIGIT,
             ".",

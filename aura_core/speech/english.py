@@ -104,7 +104,7 @@ _SIGNS = (
     ("-–—", r"(?<=[0-9])[-–—](?=[0-9$€£])|(?<=[0-9] )[-–—](?= [0-9$€£])", _to),
     ("–—", r"(?<=[0-9smth%])[–—](?=[0-9$€£])", " to "),
     ("@", r"(?<=\s)@(?=\s?[A-Za-z0-9])", "at "),
-    ("&", r"(?<=\s)&(?=\s)|(?<=[A-Za-z])&(?=[A-Za-z])", " and "),
+    ("&", r"(?<=\s)&(?=\s)|(?<=[0-9])&(?=[0-9])|(?<=[A-Za-z])&(?=[A-Za-z])", " and "),
     ("#", r"(?<![A-Za-z0-9_])#\s?(?=[0-9])", "number "),
     ("#", r"(?<![A-Za-z0-9_])#(?=[A-Za-z])", "hashtag "),
     ("/", r"(?<=[a-z])/(?=(?:second|minute|hour|day|week|month|year)\b)", " per "),
@@ -163,9 +163,11 @@ _LONG = r"(?!wide|long|tall|high|deep|thick|across|in|and|or|is|by|to|of)[A-Za-z
 
 
 def _inches(match: re.Match[str]) -> str | None:
-    opened = re.findall(r"(?<![0-9])\"", match.string[: match.start()])
-    if len(opened) % 2 and match[0][-1] == '"':
-        return None  # the end of a quotation
+    quoted = False
+    for quote in re.finditer(r'([0-9]?)"', match.string[: match.start()]):
+        quoted = not quoted and not quote[1]  # behind a number it ends a quotation, or means inches
+    if quoted and match[0][-1] == '"':
+        return None
     one = match[1] == "1" or re.compile(r"\s(?!x\s)" + _LONG).match(match.string, match.end())
     return f"{decimal_words(match[1])} {'inch' if one else 'inches'}"
 
@@ -194,7 +196,7 @@ _WORDS = Words(
         r"|extension|ext|text|pin|code|passcode|password|zip|postcode|(?P<weak>number|id))"
         r"(?:\s(?:us|me|him|her|them))?(?:\s(?:number|no))?(?:\s(?:is|at|on|now))?[.:]{0,2})\s*$"
     ),
-    counted=COUNTED,
+    counted=re.compile(rf"{COUNTED.pattern}|\s?{UNIT}"),
 )
 KINDS: list[Kind] = [
     *DATES,

@@ -52,7 +52,7 @@ _SCALE_WORD = r"(?:thousand|million|billion|trillion)"
 _BEFORE = r"(?:(?:US|A|C|HK)?\$|[€£¥₹]|(?:USD|EUR|GBP|JPY|CNY|RMB|CHF)\s)"
 _AFTER = r"(?:[€£¥₹¢$]|(?:USD|EUR|GBP|JPY|CNY|RMB|CHF)\b)"
 _MONEY_FIRST = re.compile(
-    rf"(?P<sign>[-−–]?)(?P<money>{_BEFORE})\s?(?P<comma>[0-9]+,[0-9]{{2}}(?![0-9]))?"
+    rf"(?P<sign>[-−–]?)(?P<money>{_BEFORE})\s?(?P<inner>[-−]?)(?P<comma>[0-9]+,[0-9]{{1,2}}(?![0-9]))?"
     rf"(?P<value>(?(comma)|{VALUE}))(?:(?:[\s-]?(?P<word>{_SCALE_WORD})|"
     rf"\s?(?P<scale>k|K|mn|m|M|bn|b|B|tn)){NOT_IN_WORD})?{NOT_IN_WORD}"
 )
@@ -89,7 +89,13 @@ PEOPLE = (  # what is counted in millions, and has no length in metres
 _PEOPLE = re.compile(
     rf"\s(?:(?:more|new|active|monthly|daily|registered|young|old|other|paying)\s)?(?:{PEOPLE})\b"
 )
-_ARTICLE = re.compile(r"(?<![A-Za-z])(?:an?|another)\s$", re.I)
+_ARTICLE = re.compile(
+    r"(?<![A-Za-z])(?:an?|another|two|three|four|five|six|seven|eight|nine|ten|several|these|those)"
+    r"\s$",
+    re.I,
+)
+_PAID = re.compile(r"\s(?:bills?|notes?|coins?|tickets?|deals?|prizes?|cards?|vouchers?|fines?)\b")
+_GRADES = re.compile(r"['’]s\b|\s(?:grades?|class|team|levels?|students?)\b")
 _NOUN = re.compile(
     r"\s(?!(?:of|and|or|in|on|at|to|from|for|by|is|are|was|were|with|than|as|per|away|above|below"
     r"|apart|deep|wide|long|tall|high|thick|ago|later|before|after|but|then|if|when|so|that"
@@ -135,7 +141,9 @@ def amount(text: str, at: int, money: str = "") -> Amount | None:
     if first is not None:
         value = first["value"] or first["comma"].replace(",", ".")
         scale = first["word"] or first["scale"]
-        return _sum(text, first.end(), first["sign"], value, scale, first["money"].strip())
+        return _sum(
+            text, first.end(), first["sign"] or first["inner"], value, scale, first["money"].strip()
+        )
     letters = _LETTERS.match(text, at)
     if letters is not None:
         words = letters[1] + power_words(*exponent_of(letters[2], letters[3]))
@@ -191,12 +199,16 @@ def amount(text: str, at: int, money: str = "") -> Amount | None:
         scale = _SCALES[(many[1] or many[2]).lower()]
         return Amount(many.end(), f"{words} {scale}", amount_)
     unit = _UNIT.match(text, end)
+    named = _NUMBERED.search(text[max(0, at - 14) : at]) is not None
+    letter = unit is not None and len(unit[2]) == 1 and unit[2].isupper()
+    if unit is not None and letter and (named or _GRADES.match(text, unit.end())):
+        unit = None  # row 5 A, and no amperes
     if unit is not None and not (unit[1] == "-" and text[unit.end() : unit.end() + 1] == "-"):
         names, hyphened = unit_words(unit[2]), unit[1] == "-"
         one, several = names.one, names.several
         return Amount(unit.end(), words, amount_, one, several, power=power, hyphened=hyphened)
     warm = _CELSIUS.match(text, end)
-    if warm is not None and not _NUMBERED.search(text[max(0, at - 14) : at]) and value.isdigit():
+    if warm is not None and not named and re.fullmatch(r"[0-9]+(?:\.[0-9])?", value):
         names = unit_words("°" + warm[1])
         return Amount(warm.end(), words, amount_, names.one, names.several)
     return Amount(end, words, amount_, power=power) if _WHOLE.match(text, end) else None
@@ -272,9 +284,10 @@ def amounts(text: str, at: int) -> tuple[int, str] | None:
         cut = next(k for k, s in enumerate(signs) if s == "/")  # a fraction, and no division
         signs, chain = signs[:cut], chain[: cut + 1]
     end = chain[-1].end
-    noun = _NOUN.match(text, end) and _ARTICLE.search(text[max(0, at - 8) : at])
+    noun = _NOUN.match(text, end) and _ARTICLE.search(text[max(0, at - 9) : at])
+    paid = chain[-1].money and _PAID.match(text, end)
     joined = text[end : end + 1] == "-" and text[end + 1 : end + 2].isalpha()
-    return end, _chain_words(chain, signs, bool(noun) or joined)
+    return end, _chain_words(chain, signs, bool(noun or joined or paid))
 
 
 def _chain_words(chain: list[Amount], signs: list[str], singular: bool) -> str:

@@ -50,6 +50,8 @@ _AND_YEAR = re.compile(rf"\s+and\s+{YEAR}(?![A-Za-z0-9_]|[.,:/][0-9])(?!\s[a-z]+
 _YEAR_DID = re.compile(r"\s(?:was|saw|began|brought|ended|will be|has been|had)\b")
 _ON = re.compile(r"\b(?:on|by|until|till|since|due|before|after)\s$", re.I)
 _NEXT_SENTENCE = re.compile(r"\s+[A-Z]")
+_IN_YEAR = re.compile(r"\b(?:in|since|during|until|circa|by)\s+$", re.I)
+_COUNTED_LATER = re.compile(rf"(?:\s[a-z]+)?{COUNTED.pattern}|\s?{UNIT}")
 _JOINING = re.compile(r"(?:^|[^A-Za-z])(?:and|or)\s+$", re.I)
 # a number with a noun behind it is a count ("in 1984 rooms")
 _YEAR_ENDS = re.compile(
@@ -165,6 +167,8 @@ def _year(match: re.Match[str]) -> str | None:
     if not before.strip() and _YEAR_DID.match(text, match.end()):
         return year_words(int(match[0]))
     if _BETWEEN.search(before) and _AND_YEAR.match(text, match.end()):
+        return year_words(int(match[0]))
+    if _IN_YEAR.search(before) and not _COUNTED_LATER.match(text, match.end()):
         return year_words(int(match[0]))
     if not _YEAR_WORD.search(before) or not _YEAR_ENDS.match(text, match.end()):
         return None

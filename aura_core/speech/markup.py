@@ -61,7 +61,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (rf"(?i)(?:https?|ftp|file|wss?|rtsp)://{_IN_URL}+{_URL_END}", LINK),
     (rf"(?i)\bwww\.[\w-]+(?:\.[\w-]+)+(?:/{_IN_URL}*{_URL_END})?", LINK),
     (
-        rf"(?<![\w@.-])(?:[A-Za-z0-9-]+\.)+{_DOMAINS}(?::[0-9]+)?[/?](?=[\w?#=&%~-])"
+        rf"(?<![\w@.-])(?:[A-Za-z0-9-]+\.){{1,6}}{_DOMAINS}(?::[0-9]+)?[/?](?=[\w?#=&%~-])"
         rf"{_IN_URL}*{_URL_END}",
         LINK,
     ),
