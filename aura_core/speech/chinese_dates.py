@@ -11,8 +11,9 @@ from aura_core.speech.reading import Kind, kind
 _RATIO_BEFORE = re.compile(
     r"(?:比分|比例|比率|比为|比是|[以了]|胜|负|平|赢|输|领先|画面|屏幕|比)(?:是|为)?\s?$"
 )
+_GAMES = re.compile(r"(?:比赛|比分|以)(?:是|为|最终|最后)?\s?$")
 _NAMED = re.compile(
-    r"(?:房间|房号|房间号|门牌|门牌号|车次|邮编|密码|验证码|群|QQ|编号|学号|工号|代码|单号|订单号|尾号|证号|卡号)"
+    r"(?:房间|房号|房间号|门牌|门牌号|车次|邮编|密码|验证码|群|QQ|编号|学号|工号|代码|单号|订单号|尾号|证号|卡号|[Rr]oom|·)"
     r"(?:是|为)?[\s:：]*$"
 )
 _DASH = r"\s?[-–—~～至到]\s?"
@@ -62,6 +63,12 @@ def _ratio(match: re.Match[str]) -> str | None:
     if not _RATIO_BEFORE.search(match.string[max(0, match.start() - 6) : match.start()]):
         return None
     return _parts(match)
+
+
+def _score(match: re.Match[str]) -> str | None:
+    if not _GAMES.search(match.string[max(0, match.start() - 10) : match.start()]):
+        return None
+    return "比".join(chinese_number(n) for n in match[0].split("-"))
 
 
 def _parts(match: re.Match[str]) -> str:
@@ -134,6 +141,11 @@ DATES: list[Kind] = [
     kind("height", r"([0-9])m([0-9]{2})(?![0-9A-Za-z])", _height),
     kind("born in", r"([0-9]0|[0-9]5)后(?![0-9])", lambda m: f"{chinese_digits(m[1])}后"),
     kind("ratio", r"[0-9]+[:：][0-9]+(?![0-9:：])", _ratio),
+    kind(
+        "score",
+        r"[0-9]{1,3}-[0-9]{1,3}(?=结束|获胜|取胜|胜|负|战胜|击败|领先|落后|[，。！]|$)",
+        _score,
+    ),
     kind("time", rf"{_CLOCK.format(1)}(?![0-9:])", _time),
     kind("ratio", r"[0-9]+(?:\.[0-9]+)?(?:\s?[:：]\s?[0-9]+(?:\.[0-9]+)?)+(?![0-9:：])", _parts),
 ]

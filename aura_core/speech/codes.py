@@ -25,7 +25,7 @@ class Words(NamedTuple):
     point: str
     at: str
     comma: str
-    called: re.Pattern[str]  # with a group `weak`: only long numbers follow it
+    called: re.Pattern[str]  # only long numbers follow its groups `weak` and `far`
     counted: re.Pattern[str]  # what follows a count, and no telephone number: " people"
 
 
@@ -55,7 +55,7 @@ def codes(words: Words) -> list[Kind]:
         by = words.called.search(text[max(0, match.start() - 40) : match.start()])
         if by is None:
             return None
-        if by["weak"] and sum(c.isdigit() for c in match[0]) < 6:
+        if (by["weak"] or by["far"]) and sum(c.isdigit() for c in match[0]) < 6:
             return None
         if match[0].isdigit() and words.counted.match(text, match.end()):
             return None

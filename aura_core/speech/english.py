@@ -194,7 +194,9 @@ _WORDS = Words(
     called=re.compile(
         r"(?i)(?:^|[^a-z])(?:(?:call|phone|dial|ring|telephone|tel|hotline|helpline|fax|mobile|cell"
         r"|extension|ext|text|pin|code|passcode|password|zip|postcode|(?P<weak>number|id))"
-        r"(?:\s(?:us|me|him|her|them))?(?:\s(?:number|no))?(?:\s(?:is|at|on|now))?[.:]{0,2})\s*$"
+        r"(?:\s(?:us|me|him|her|them))?(?:\s(?:number|no))?(?:\s(?:is|at|on|now))?[.:]{0,2}"
+        r"|(?P<far>(?:call|phone|ring|text|reach)\b(?:[^.!?0-9]|(?:Dr|Mrs?|Ms)\.)*\s(?:at|on))"
+        r"|(?:call|dial|ring)\s[0-9]{3}\s(?:or|and))\s*$"
     ),
     counted=re.compile(rf"{COUNTED.pattern}|\s?{UNIT}"),
 )

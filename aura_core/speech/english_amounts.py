@@ -303,18 +303,15 @@ def _chain_words(chain: list[Amount], signs: list[str], singular: bool) -> str:
     if not calculated and all(k in "-–—~" for k in kinds):
         return " ".join(a.said() for a in chain)
     times = calculated or any(a.power for a in chain)
-    words = chain[0].said(unit=bool(calculated))
+    words = chain[0].said()
     for k, (sign, following) in enumerate(zip(kinds, chain[1:], strict=True)):
-        last = k == len(kinds) - 1
         if sign in "×x":
             said = "times" if times else "by"
         elif sign in "-–—−~":
             said = "minus"
         else:
             said = "divided by" if sign == "/" else _SAID[sign]
-        words += f" {said} {following.said(singular, unit=calculated or last)}"
-    if not calculated and chain[0].one and chain[0].one != chain[-1].one:
-        return words.replace(chain[0].words, chain[0].said(), 1)
+        words += f" {said} {following.said(singular and k == len(kinds) - 1)}"
     return words
 
 

@@ -50,7 +50,7 @@ _AND_YEAR = re.compile(rf"\s+and\s+{YEAR}(?![A-Za-z0-9_]|[.,:/][0-9])(?!\s[a-z]+
 _YEAR_DID = re.compile(r"\s(?:was|saw|began|brought|ended|will be|has been|had)\b")
 _ON = re.compile(r"\b(?:on|by|until|till|since|due|before|after)\s$", re.I)
 _NEXT_SENTENCE = re.compile(r"\s+[A-Z]")
-_IN_YEAR = re.compile(r"\b(?:in|since|during|until|circa|by)\s+$", re.I)
+_IN_YEAR = re.compile(r"\b(?:in|since|during|until|circa|by|year (?:is|was))\s+$", re.I)
 _COUNTED_LATER = re.compile(rf"(?:\s[a-z]+)?{COUNTED.pattern}|\s?{UNIT}")
 _JOINING = re.compile(r"(?:^|[^A-Za-z])(?:and|or)\s+$", re.I)
 # a number with a noun behind it is a count ("in 1984 rooms")

@@ -20,6 +20,12 @@ _LETTERS = re.compile(
     r"|(?<![A-Za-z0-9/])(?:(?P<en>[a-z\u00df-\u024f]{2,}|a)|(?P<name>[A-Z][a-z]+))"
     r"(?![A-Za-z0-9])"
 )
+# words that hold a sentence together tell more than the names in it
+_GLUE = re.compile(
+    r"the|an?|is|are|was|were|and|or|of|to|in|on|at|it|he|she|they|we|you|that|this|with|for|there"
+    r"|has|have|from|by|says|said|means|[的了是在有和我你他她它这那不吗呢吧就都也]",
+    re.I,
+)
 _NUMBER = re.compile(r"[0-9] $")
 _MARKS = re.compile(r"[。，！？；：、（）“”《》「」]")
 
@@ -27,24 +33,22 @@ _MARKS = re.compile(r"[。，！？；：、（）“”《》「」]")
 def language_of(sentence: str, answer: str = "") -> str:
     """The code of the language of a sentence: that of most of its words, "en" for Latin letters.
 
-    A character of a script without spaces counts as a word, a mark of Chinese as one of its
-    characters, and a Latin word with a capital, which may be a name, as half a word. On a tie the
-    other script wins over Latin letters. A sentence without letters ("14:05") has the language of
-    the whole `answer` that it is part of.
+    A character of a script without spaces counts as a word, and so does a mark of Chinese. A word
+    such as "the" or 的 counts twice, and a Latin word with a capital, which may be a name, half. On
+    a tie the other script wins over Latin letters. A sentence without words ("14:05", "5 cm", "OK")
+    has the language of the whole `answer` that it is part of.
 
     >>> language_of("打开USB3接口。"), language_of("The 猫 is here."), language_of("5%", "很多。5%")
     ('zh', 'en', 'zh')
     """
     halves: dict[str, int] = {}
     for match in _LETTERS.finditer(sentence):
-        if (
-            match.lastgroup == "en"
-            and match[0] in UNITS
-            and _NUMBER.search(sentence[: match.start()])
-        ):
+        if match[0] in UNITS and _NUMBER.search(sentence[: match.start()]):
             continue
         code = match.lastgroup or LATIN
         code, weight = (LATIN, 1) if code == "name" else (code, 2)
+        if _GLUE.fullmatch(match[0]):
+            weight = 4
         halves[code] = halves.get(code, 0) + weight
     if "ja" in halves and halves["ja"] * 6 >= halves.get("zh", 0):
         halves["ja"] += halves.pop("zh", 0)  # Japanese has Chinese characters too
@@ -52,7 +56,7 @@ def language_of(sentence: str, answer: str = "") -> str:
     if "ja" in halves or "zh" in halves:
         halves["ja" if "ja" in halves else "zh"] += marks
     elif not halves:
-        if not re.search(r"[^\W\d_]", sentence) and answer and answer != sentence:
+        if answer and answer != sentence:
             return language_of(answer)
         return "zh" if marks else LATIN
     return max(halves, key=lambda code: (halves[code], code != LATIN))

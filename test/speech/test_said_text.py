@@ -17,8 +17,8 @@ from aura_core.speech.unspoken import without_unspoken
 
 WRITTEN = [
     line.split("\t")[0].replace("\\n", "\n")
-    for name in ("spoken_pairs.tsv", "spoken_faults.tsv", "spoken_fresh.tsv", "spoken_hard.tsv")
-    for line in Path(__file__).with_name(name).read_text("utf-8").splitlines()
+    for name in ("pairs", "faults", "fresh", "hard", "third")
+    for line in Path(__file__).with_name(f"spoken_{name}.tsv").read_text("utf-8").splitlines()
 ]
 MONTHS = ("January", "Feb.", "March", "April", "May", "Jun", "July", "Aug", "Sept", "October")
 # words that are no number, unit, month or abbreviation
@@ -159,4 +159,5 @@ def test_a_sentence_without_letters_has_the_language_of_its_answer() -> None:
     assert for_speech("14:05", "时间是：\n14:05") == "十四点零五分"
     assert for_speech("5%-10%", "大概多少？\n5%-10%") == "百分之五到百分之十"
     assert for_speech("14:05", "The time is:\n14:05") == "fourteen oh five"
-    assert for_speech("OK 5", "大概多少？") == "OK five"
+    assert for_speech("5 cm", "大概多少？") == "五厘米"
+    assert for_speech("about 5 cm", "大概多少？") == "about five centimetres"
