@@ -53,6 +53,7 @@ _ABBREVIATIONS = (  # what they begin with, a regular expression, the words
     ("w", r"w/o\b", "without"),
     ("w", r"w/\s?(?=[A-Za-z0-9])", "with "),
     ("a", r"and/or\b", "and or"),
+    ("e", r"either/or\b", "either or"),
 )
 
 
@@ -69,7 +70,7 @@ _SIGNS = (
     ("_", r"(?<=[^\W_])_+(?=[^\W_])", " "),
     ("×", r"×\s?", " times "),
     ("∗", r"∗\s?", " times "),
-    ("*", r"(?<=\s)\*(?=\s)", "times"),
+    ("*", r"(?<=\s)\*(?=\s)|(?<=[A-Za-z0-9)])\*(?=[A-Za-z0-9(])", " times "),
     ("±", r"±\s?(?=[0-9.])", " plus or minus "),
     ("~≈", r"[~≈]\s?(?=[0-9.$€£])", "about "),
     ("≈", r"≈", " is about "),

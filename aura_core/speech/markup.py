@@ -48,7 +48,7 @@ _ATTRIBUTE = r"\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s<>\"']+)"
 _TAG = rf"</?[a-zA-Z][\w:-]+\s*/?>|<[a-zA-Z][\w:-]*(?:{_ATTRIBUTE})+\s*/?>"
 _PATHS = (
     rf"{_FREE}(?:~|\.{{1,2}})?/(?:{_NAME}+/)+(?:{_NAME}*{_WORD})?"
-    rf"|{_FREE}/{_ROOTS}(?![A-Za-z0-9_/])"
+    rf"|{_FREE}/[a-z0-9]+(?:_[a-z0-9]+)+(?![A-Za-z0-9_/])|{_FREE}/{_ROOTS}(?![A-Za-z0-9_/])"
     rf"|{_FREE}(?:~|\.{{1,2}})/{_NAME}*{_WORD}"
     rf"|(?<!{_WORD})[A-Za-z]:\\[A-Za-z0-9_\\.@-]*[A-Za-z0-9_\\]"
     rf"|{_FREE}[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)+\.[a-z][a-z0-9]{{0,4}}(?![A-Za-z0-9_/])"
@@ -58,14 +58,18 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"!?\[\]\([^)]*\)", LINK),
     (r"(`{1,3})(?!`)([^`\n]+)\1(?!`)", _code),
     (r"```(?:\w+(?=\n))?|`", ""),
+    (r"<(?:https?|mailto):[^<>\s]*>", LINK),
+    (r"<([\w.+-]+@[\w.-]+)>", r"\1"),
     (rf"(?i)(?:https?|ftp|file|wss?|rtsp)://{_IN_URL}+{_URL_END}", LINK),
-    (rf"(?i)\bwww\.[\w-]+(?:\.[\w-]+)+(?:/{_IN_URL}*{_URL_END})?", LINK),
     (
-        rf"(?<![\w@.-])(?:[A-Za-z0-9-]+\.){{1,6}}{_DOMAINS}(?::[0-9]+)?[/?](?=[\w?#=&%~-])"
+        rf"(?i)(?<![A-Za-z0-9])www\.[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?:/{_IN_URL}*{_URL_END})?",
+        LINK,
+    ),
+    (
+        rf"(?<![A-Za-z0-9_@.-])(?:[A-Za-z0-9-]+\.){{1,6}}{_DOMAINS}(?::[0-9]+)?[/?](?=[\w?#=&%~-])"
         rf"{_IN_URL}*{_URL_END}",
         LINK,
     ),
-    (r"<(?:https?|mailto):[^<>\s]*>", LINK),
     (r"</?(?:p|br|div|li|ul|ol|dl|dd|dt|tr|td|th|table|h[1-6]|hr|blockquote|pre)\s*/?>", " "),
     (rf"</?(?:{_HTML})\s*/?>", ""),
     (_TAG, ""),
@@ -77,7 +81,8 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?m)^\s*(\d+)[.)]\s+", r"\1, "),  # the number of a list item is spoken
     (r"(?<=\d)\s?\*\*\s?(?=[-−]?\d)", "^"),  # 2**8 is a power, and no bold text
     (r"(?<=\d)\s?\*\s?(?=\d)", "∗"),
-    (r"(\*{1,3}|~~|__)(?=\S)(.+?)(?<=\S)\1", r"\2"),
+    (rf"(?<!{_WORD})(\*{{1,3}}|~~|__)(?=\S)(.+?)(?<=\S)\1(?!{_WORD})", r"\2"),
+    (rf"(?<={_WORD})(?:\*{{2,3}}|~{{2,}})(?={_WORD})", " "),
     (r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1"),
     # a mark without its partner, which is in another sentence
     (r"\*{2,3}|~{2,}|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", ""),

@@ -21,7 +21,7 @@ _MARKS = (
         r"<\|channel\|>(?:analysis|commentary)\b",
         r"<\|end\|>|<\|call\|>|(?=<\|channel\|>final)",
     ),
-    (r"<\|channel\|>final<\|message\|>|<\|start\|>assistant", ""),  # the mark alone
+    (r"<\|channel\|>final<\|message\|>|<\|(?:im_)?start\|>\w+", ""),  # the mark alone
     (r"◁(think)▷", r"◁/\1▷"),
     (r"\[(THINK|TOOL_RESULTS)\]", r"\[/\1\]"),
     (r"\[TOOL_CALLS\]", r"\n|(?<=\])\s"),
@@ -68,6 +68,8 @@ def without_unspoken(text: str) -> str:
     >>> without_unspoken("a <think>b</think> c")
     'a                  c'
     """
+    if "    " in text or "\t" in text:
+        text = _INDENTED.sub(_indented, text)
     parts: list[str] = []
     at = 0
     opened = ""  # by a mark that began no block: its partner in this line ends none
@@ -84,7 +86,7 @@ def without_unspoken(text: str) -> str:
     stray = [m.end() for m in _STRAY.finditer(text)]
     if stray:
         text = _blank(text[: stray[-1]]) + text[stray[-1] :]
-    return _INDENTED.sub(_indented, text) if "    " in text or "\t" in text else text
+    return text
 
 
 def _end_of(text: str, begin: re.Match[str]) -> int:

@@ -114,6 +114,18 @@ def test_no_word_is_lost_between_signs(pieces: list[str]) -> None:
     assert [w for w in re.findall(r"[A-Za-z]+", for_speech(text)) if w in WORDS] == words
 
 
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=6),
+    st.lists(st.sampled_from((*"*_#>|~$%&+=-–:;,.!?()[]\"'^@ ", "**", " (", ") ", "... "))),
+)
+def test_no_word_is_lost_beside_signs(words: list[str], signs: list[str]) -> None:
+    signs = signs + [" "] * len(words)
+    text = "".join(word + sign for word, sign in zip(words, signs, strict=False))
+    said = for_speech(text)
+    assert [w for w in re.findall("[A-Z]?[a-z]+", said) if w in WORDS] == words, (text, said)
+
+
 # a thought without its first mark takes back what stood before it, so it begins an answer
 WHOLE = [w for w in WRITTEN if "</think>" not in w or "<think>" in w]
 
