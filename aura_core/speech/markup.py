@@ -81,7 +81,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?m)^\s*(\d+)[.)]\s+", r"\1, "),  # the number of a list item is spoken
     (r"(?<=\d)\s?\*\*\s?(?=[-−]?\d)", "^"),  # 2**8 is a power, and no bold text
     (r"(?<=\d)\s?\*\s?(?=\d)", "∗"),
-    (rf"(?<!{_WORD})(\*{{1,3}}|~~|__)(?=\S)(.+?)(?<=\S)\1(?!{_WORD})", r"\2"),
+    (r"(?<![A-Za-z0-9_*~])(\*{1,3}|~~|__)(?=[^\s*])(.+?)(?<=\S)\1(?![A-Za-z0-9_*~])", r"\2"),
     (rf"(?<={_WORD})(?:\*{{2,3}}|~{{2,}})(?={_WORD})", " "),
     (r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1"),
     # a mark without its partner, which is in another sentence
@@ -90,7 +90,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\[\s*\]|\(\s*\)", ""),
 )
 _COMPILED = tuple((re.compile(pattern), said) for pattern, said in _RULES)
-_SIGNS = re.compile(r"[$\[\]()`<>|*_~#/\\:.\-+•]|\d[.)]")
+_SIGNS = re.compile(r"[$\[\]()`<>|*_~#/\\•]|\.(?=[A-Za-z0-9])|(?m:^)\s*(?:[-+•]|\d+[.)])")
 
 
 def without_markup(text: str) -> str:

@@ -43,6 +43,7 @@ _NO_CODE = re.compile(
 )
 _LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\n")
 _NO_CODE_AT_START = re.compile(r"[ \t]+\w+[ \t]+\w")
+_ANY = re.compile(r"[`<◁\[\t]|~~~|    ")  # else there is nothing to look for
 _STRAY = re.compile(
     rf"</(?:{_THOUGHTS})>|◁/think▷|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>", re.I
 )
@@ -68,6 +69,8 @@ def without_unspoken(text: str) -> str:
     >>> without_unspoken("a <think>b</think> c")
     'a                  c'
     """
+    if not _ANY.search(text):
+        return text
     if "    " in text or "\t" in text:
         text = _INDENTED.sub(_indented, text)
     parts: list[str] = []
