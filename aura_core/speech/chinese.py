@@ -11,6 +11,7 @@ from string import ascii_letters, digits
 
 from aura_core.speech.chinese_dates import DATES
 from aura_core.speech.codes import Words, codes
+from aura_core.speech.markup import LINK, PATH
 from aura_core.speech.numerals import chinese_digits, chinese_number
 from aura_core.speech.patterns import EXPONENT, NOT_IN_WORD, VALUE, digits_of, exponent_of
 from aura_core.speech.reading import Kind, Reader, kind
@@ -107,8 +108,8 @@ def _fraction(match: re.Match[str]) -> str | None:
 
 
 _SIGNS = (
-    ("\ue000", "\ue000", "链接"),
-    ("\ue001", "\ue001", "路径"),
+    (LINK, LINK, "链接"),
+    (PATH, PATH, "路径"),
     ("_", r"(?<=[^\W_])_+(?=[^\W_])", " "),
     ("±", r"±\s?(?=[0-9])", "正负"),
     ("+", r"\+(?=[0-9])|(?<=[0-9] )\+(?= [0-9])", "加"),
