@@ -60,11 +60,10 @@ class Reader:
         self._kinds = tuple(kinds)
         self._spaced = spaced
         characters = {c for k in self._kinds for c in k.first}
-        signs = "".join(re.escape(c) for c in sorted(characters - set(ascii_letters + digits)))
+        signs = sorted(characters - set(ascii_letters + digits))
         # a place where a kind can begin: a word, a number that is no part of a word, or a sign
-        self._places = re.compile(
-            rf"(?<![A-Za-z0-9])[A-Za-z]|(?<![A-Za-z0-9_])(?<![0-9]\.)[0-9]|[{signs}]"
-        )
+        places = ["(?<![A-Za-z0-9])[A-Za-z]", r"(?<![A-Za-z0-9_])(?<![0-9]\.)[0-9]"]
+        self._places = re.compile("|".join([*places, *map(re.escape, signs)]))
 
     def read(self, text: str) -> str:
         """Return the text as it is said."""

@@ -30,7 +30,7 @@ def test_a_kind_may_refuse_what_its_expression_finds() -> None:
     def small(match: re.Match[str]) -> str | None:
         return "few" if int(match[0]) < 10 else None
 
-    reader = Reader([kind("small", "[0-9]+", small), kind("any", "[0-9]", "x")], spaced=True)
+    reader = Reader([kind("small", "[0-9]+", small), kind("any", "[0-9]", "x")], spaced=False)
     assert reader.read("7 70") == "few x0"
 
 
