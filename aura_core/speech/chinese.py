@@ -11,6 +11,7 @@ from string import ascii_letters, digits
 
 from aura_core.speech.chinese_dates import DATES
 from aura_core.speech.codes import Words, codes
+from aura_core.speech.language import HAN
 from aura_core.speech.markup import LINK, PATH
 from aura_core.speech.numerals import chinese_digits, chinese_number
 from aura_core.speech.patterns import EXPONENT, NOT_IN_WORD, VALUE, digits_of, exponent_of
@@ -28,9 +29,11 @@ _MEASURES = (
     rf"页楼级折万亿千]|小时|分钟|公里|公斤|厘米|毫米|个月|星期|美元|(?:{SIMPLE_UNIT})[²³]?)"
 )
 _RANGE_BEFORE = re.compile(
-    rf"(?:[0-9零一二三四五六七八九十半]\s?{_MEASURES}?|[ap]\.?m\.?|[周期][一二三四五六日天])\s?$"
+    rf"(?:(?:^|[^A-Za-z0-9.,])(?:[A-Z]{{2,3}})?[0-9.,:：]*[0-9]\s?{_MEASURES}?|[零一二三四五六七八九十半]\s?{_MEASURES}?|[ap]\.?m\.?|[周期][一二三四五六日天])\s?$"
 )
-_RANGE_AFTER = re.compile(r"\s?(?:[0-9$¥￥€£]|[周星][一二三四五六日天期]|[-−][0-9])")
+_RANGE_AFTER = re.compile(
+    r"\s?(?:[0-9$¥￥€£]|[上下中]午|早上|晚上|凌晨|今天|明天|次日|第[0-9]|[周星][一二三四五六日天期]|[-−][0-9])"
+)
 _EQUATION = re.compile(rf"\s?{VALUE}(?:\s?[-−–+×x÷*∗/]\s?{VALUE})*\s?[=＝]")
 _MONEY = {"$": "美元", "¥": "元", "￥": "元", "€": "欧元", "£": "英镑", "US$": "美元"}
 _CURRENCIES = {"USD": "美元", "RMB": "元", "CNY": "元", "EUR": "欧元", "GBP": "英镑", "JPY": "日元"}
@@ -46,8 +49,10 @@ def _number(value: str, two: bool = False) -> str:
 def _amount(match: re.Match[str]) -> str | None:
     """A number with its sign, power and unit."""
     text, at = match.string, match.start()
-    if match["sign"] and _RANGE_BEFORE.search(text[max(0, at - 12) : at]):
+    if match["sign"] and _RANGE_BEFORE.search(text[max(0, at - 16) : at]):
         return None  # a range or a difference
+    if match["sign"] and re.match(r"[A-Za-z0-9)²³]", text[at - 1 : at]):
+        return None  # a difference, or part of a name: "A-1"
     value, unit = match["value"], match["unit"]
     sign = "负" if match["sign"] else ""
     second = text[at - 1 : at] == "第"
@@ -73,6 +78,16 @@ def _product(match: re.Match[str]) -> str:
     return "乘".join(_number(value) for value in re.findall(VALUE, match[0]))
 
 
+def _dashed(match: re.Match[str]) -> str:
+    numbers = match[0].split("-")
+    return ("" if all(len(n) == 1 for n in numbers) else "，").join(map(_number, numbers))
+
+
+def _per(match: re.Match[str]) -> str | None:
+    before = match.string[max(0, match.start() - 1) : match.start()]
+    return f"每{unit_words(match[1]).chinese}" if re.match(rf"[0-9{HAN}]", before) else None
+
+
 def _power_words(caret: str | None, raised: str | None) -> str:
     negative, exponent = exponent_of(caret, raised)
     if not negative and exponent in ("2", "3"):
@@ -83,7 +98,9 @@ def _power_words(caret: str | None, raised: str | None) -> str:
 
 def _dash(match: re.Match[str]) -> str | None:
     text, at, sign = match.string, match.start(), match[0].strip()
-    before, end = text[max(0, at - 12) : at], match.end()
+    before, end = text[max(0, at - 16) : at], match.end()
+    if re.search(r"[A-Za-z)²³]\s?$", before) and _EQUATION.match(text, end):
+        return "减"
     if not _RANGE_BEFORE.search(before) or not _RANGE_AFTER.match(text, end):
         return None
     return "减" if sign == "−" or _EQUATION.match(text, end) else "到"
@@ -104,6 +121,8 @@ def _sum(match: re.Match[str]) -> str:
 def _fraction(match: re.Match[str]) -> str | None:
     if match[2].strip("0") == "":
         return None
+    if int(match[1]) > int(match[2]) and match.string[match.end() : match.end() + 1] in ("=", "＝"):
+        return f"{_number(match[1])}除以{_number(match[2])}"
     return f"{chinese_number(str(int(match[2])))}分之{chinese_number(str(int(match[1])))}"
 
 
@@ -112,7 +131,8 @@ _SIGNS = (
     (PATH, PATH, "路径"),
     ("_", r"(?<=[^\W_])_+(?=[^\W_])", " "),
     ("±", r"±\s?(?=[0-9])", "正负"),
-    ("+", r"\+(?=[0-9])|(?<=[0-9] )\+(?= [0-9])", "加"),
+    ("+", r"(?<=[0-9])\+(?=\s?[人个名次家件种年天小条张位分])", "多"),
+    ("+", r"(?<=[A-Za-z0-9)²³])\+(?=[A-Za-z0-9(])|\+(?=[0-9])|(?<=[0-9] )\+(?= [0-9])", "加"),
     ("×x*∗", r"(?<=[0-9A-Za-z²³])[×∗](?=\s?[0-9])|(?<=[0-9] )[×x*∗](?=\s?[0-9])", "乘"),
     ("÷", r"÷\s?(?=[0-9])", "除以"),
     ("/", r"(?<=[0-9] )/\s(?=[0-9])", "除以"),
@@ -123,8 +143,15 @@ _SIGNS = (
     ("≤", r"≤\s?", "小于等于"),
     ("≥", r"≥\s?", "大于等于"),
     ("≠", r"≠\s?", "不等于"),
-    ("<", r"<\s?(?=[-−]?[0-9])", "小于"),
-    (">", r">\s?(?=[-−]?[0-9])", "大于"),
+    ("<", r"<\s?(?=[-−]?[0-9])|(?<=[A-Za-z0-9])<(?=[A-Za-z0-9])", "小于"),
+    (">", r">\s?(?=[-−]?[0-9])|(?<=[A-Za-z0-9])>(?=[A-Za-z0-9])", "大于"),
+    (
+        "/",
+        r"(?<=[元块角分次人个只件张斤克米升度台字])/(?=[小天周月年日分秒次人个只件张斤克米升公台平])",
+        "每",
+    ),
+    ("★", r"(?<=[0-9])★|(?<=[0-9] )★", "星"),
+    (")", rf"\){EXPONENT}", lambda m: ")" + _power_words(m[1], m[2])),
     ("√", r"√\s?(?=[0-9])", "根号"),
     ("→", r"→\s?", "到"),
     ("#", r"#(?=[0-9])", "号码"),
@@ -140,7 +167,7 @@ _FOUND = Words(
     at="艾特",
     comma="，",
     called=re.compile(
-        r"(?:(?:电话|拨打|拨|手机|热线|打给|致电|呼叫|座机|传真|分机|(?P<weak>号码)|(?P<far>座机号))(?:号码)?(?:是|为|号)?[\s:：]*)$"
+        r"(?:(?:电话|拨打|拨|手机|热线|打给|致电|呼叫|座机|客服|服务台|传真|分机|(?P<weak>号码)|(?P<far>座机号))(?:号码)?(?:是|为|号)?[\s:：]*)$"
     ),
     counted=re.compile(rf"\s?(?:{_COUNTED}|{UNIT})"),
 )
@@ -164,11 +191,33 @@ KINDS: list[Kind] = [
     ),
     kind(
         "money with a code",
-        rf"({VALUE})({_SCALE})?\s?({'|'.join(_CURRENCIES)}|[€£¥])" + NOT_IN_WORD,
+        rf"({VALUE})({_SCALE})?\s?({'|'.join(_CURRENCIES)}|[€£¥￥$])" + NOT_IN_WORD,
         lambda m: f"{_number(m[1], two=True)}{m[2] or ''}{_CURRENCIES.get(m[3]) or _MONEY[m[3]]}",
     ),
     kind("fraction", r"([0-9]{1,4})/([0-9]{1,4})(?![0-9/])" + NOT_IN_WORD, _fraction),
-    kind("product", rf"{VALUE}(?:\s?[x×*∗]\s?{VALUE})+(?![A-Za-z0-9_]|\s?{UNIT})", _product),
+    kind(
+        "product",
+        rf"{VALUE}(?:\s?[x×*∗]\s?{VALUE})+(?![A-Za-z0-9_^⁰¹²³⁴⁵⁶⁷⁸⁹⁻]|\s?\^|\s?{UNIT})",
+        _product,
+    ),
+    kind(
+        "power of ten",
+        rf"({VALUE})[eE]([-−+]?)([0-9]+)(?![A-Za-z0-9_])",
+        lambda m: f"{_number(m[1])}乘十{_power_words(m[2] + m[3], None)}",
+    ),
+    kind(
+        "grouped",
+        r"[0-9]{1,3}(?:\.[0-9]{3}){2,}(?![.0-9A-Za-z_])",
+        lambda m: _number(m[0].replace(".", "")),
+    ),
+    kind("numbers with dashes", r"[0-9]{1,3}(?:-[0-9]{1,3}){2,}(?![0-9A-Za-z_=＝-])", _dashed),
+    kind(
+        "before a letter",
+        r"([0-9]+)(?=[xyznabπθ](?:[^A-Za-z0-9]|[a-z]?$|r))",
+        lambda m: _number(m[1]),
+    ),
+    kind("numbered", r"[Nn][Oo]\.\s?([0-9]+)", lambda m: f"{_number(m[1])}号", "Nn"),
+    kind("per unit", rf"/({SIMPLE_UNIT})(?![A-Za-z0-9])", _per, "/"),
     kind("percents", rf"({VALUE})\s?{_DASH}\s?({VALUE})([%‰])", _percents),
     kind(
         "amount",

@@ -18,7 +18,7 @@ _NAMED = re.compile(
 )
 _DASH = r"\s?[-–—~～至到]\s?"
 _CLOCK = (
-    r"(?P<h{0}>[01]?[0-9]|2[0-4])(?::(?P<m{0}>[0-5][0-9])(?::(?P<s{0}>[0-5][0-9]))?)?"
+    r"(?P<h{0}>[01]?[0-9]|2[0-4])(?:[:：](?P<m{0}>[0-5][0-9])(?:[:：](?P<s{0}>[0-5][0-9]))?)?"
     r"(?:\s?(?P<half{0}>[AaPp])\.?[Mm](?![A-Za-z])\.?)?"
 )
 _END = r"(?![A-Za-z0-9_]|[./:-][0-9])"
@@ -105,6 +105,11 @@ DATES: list[Kind] = [
         rf"({YEAR})-(0[1-9]|1[0-2]){_END}|(0?[1-9]|1[0-2])/({YEAR}){_END}",
         lambda m: _date(m[1] or m[4], int(m[2] or m[3]), None),
     ),
+    kind(
+        "dates",
+        rf"{_ANY_YEAR}/(0?[1-9]|1[0-2])/({DAY})\s?[-–~～至到]\s?(0?[1-9]|1[0-2])/({DAY})(?![0-9/])",
+        lambda m: f"{_date(m[1], int(m[2]), m[3])}到{_date(None, int(m[4]), m[5])}",
+    ),
     kind("date", rf"([0-9]{{1,2}})([/.-])([0-9]{{1,2}})\2({YEAR}){_END}", _numbered),
     kind(
         "English date",
@@ -138,6 +143,11 @@ DATES: list[Kind] = [
         lambda m: chinese_digits(m[0]),
     ),
     kind("number of something", r"[0-9]{3,}(?![0-9.,])", _name),
+    kind(
+        "hours and minutes",
+        r"([0-9]+)h\s?([0-9]{1,2})(?:min|m)?(?![0-9A-Za-z.:])",
+        lambda m: f"{'两' if m[1] == '2' else _plain(m[1])}小时{_plain(m[2])}分钟",
+    ),
     kind("height", r"([0-9])m([0-9]{2})(?![0-9A-Za-z])", _height),
     kind("born in", r"([0-9]0|[0-9]5)后(?![0-9])", lambda m: f"{chinese_digits(m[1])}后"),
     kind("ratio", r"[0-9]+[:：][0-9]+(?![0-9:：])", _ratio),
@@ -146,6 +156,6 @@ DATES: list[Kind] = [
         r"[0-9]{1,3}-[0-9]{1,3}(?=结束|获胜|取胜|胜|负|战胜|击败|领先|落后|[，。！]|$)",
         _score,
     ),
-    kind("time", rf"{_CLOCK.format(1)}(?![0-9:])", _time),
+    kind("time", rf"{_CLOCK.format(1)}(?![0-9:：])", _time),
     kind("ratio", r"[0-9]+(?:\.[0-9]+)?(?:\s?[:：]\s?[0-9]+(?:\.[0-9]+)?)+(?![0-9:：])", _parts),
 ]

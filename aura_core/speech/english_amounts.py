@@ -73,7 +73,7 @@ _NUMBERED = re.compile(
 )
 _WHOLE = re.compile(rf"{NOT_IN_WORD}|(?=(?:[x×][0-9]+)+(?:\s|{UNIT}|{NOT_IN_WORD}))(?<!\b0)")
 _LETTERS = re.compile(rf"([A-Za-z]{{1,2}}){EXPONENT}")
-_VARIABLE = re.compile(rf"([abcinpqruvwxyz])(?![A-Za-z0-9_])(?:{EXPONENT})?")
+_VARIABLE = re.compile(rf"(π[a-z]?|[abcinpqruvwxyz])(?![A-Za-z0-9_])(?:{EXPONENT})?")
 _SIGN_AFTER = re.compile(r"\s?[-+−=]\s?[0-9a-z(]")
 _SIGN_BEFORE = re.compile(r"[-+−=]\s?$")
 _FRACTION = re.compile(r"(?P<sign>[-−–]?)([0-9]{1,3})/([0-9]{1,3})(?![A-Za-z0-9_/])")

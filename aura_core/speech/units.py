@@ -15,6 +15,7 @@ class Unit(NamedTuple):
 
 
 _PREFIXES = {
+    "p": ("pico", "皮"),
     "n": ("nano", "纳"),
     "µ": ("micro", "微"),
     "μ": ("micro", "微"),
@@ -45,6 +46,7 @@ _BASES = {
     "J": ("kM", "joule", "", "焦耳"),
     "N": ("k", "newton", "", "牛"),
     "B": ("kMGT", "byte", "", "字节"),
+    "F": ("pnµμm", "farad", "", "法"),
     "cal": ("k", "calorie", "", "卡"),
     "bps": ("kMG", "bit per second", "bits per second", "比特每秒"),
     "bit": ("kMG", "bit", "", "比特"),
@@ -83,6 +85,9 @@ _OTHERS = {  # English for one, English for several ("": the same with s), Chine
     "yr": ("year", "", "年"),
     "yrs": ("year", "", "年"),
     "Nm": ("newton metre", "", "牛米"),
+    "N·m": ("newton metre", "", "牛米"),
+    "mmHg": ("millimetre of mercury", "millimetres of mercury", "毫米汞柱"),
+    "mol": ("mole", "", "摩尔"),
     "rad": ("radian", "", "弧度"),
     "dB": ("decibel", "", "分贝"),
     "mph": ("mile per hour", "miles per hour", "英里每小时"),
@@ -118,7 +123,7 @@ def _units() -> dict[str, Unit]:
             units[prefix + base] = Unit(
                 english + one, english + (several or f"{one}s"), han + chinese
             )
-    del units["B"]  # "7B" is more often the size of a model
+    del units["B"], units["F"]  # "7B" is more often the size of a model, "5F" a floor
     for written, (one, several, chinese) in _OTHERS.items():
         units[written] = Unit(one, several or f"{one}s", chinese)
     return units
