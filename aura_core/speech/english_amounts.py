@@ -184,6 +184,7 @@ def amount(text: str, at: int, money: str = "") -> Amount | None:
         and (
             variable[2]
             or variable[3]
+            or variable[1][0] == "π"
             or _SIGN_AFTER.match(text, variable.end())
             or _SIGN_BEFORE.search(text[max(0, at - 2) : at])
         )

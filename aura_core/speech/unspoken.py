@@ -21,6 +21,7 @@ _MARKS = (
         r"<\|channel\|>(?:analysis|commentary)\b",
         r"<\|end\|>|<\|call\|>|(?=<\|channel\|>final)",
     ),
+    (r"</?(?:answer|output|response|solution|final)>|<\|(?:im_)?end\|>", ""),
     (r"<\|channel\|>final<\|message\|>|<\|(?:im_)?start\|>\w+", ""),  # the mark alone
     (r"◁(think)▷", r"◁/\1▷"),
     (r"\[(THINK|TOOL_RESULTS)\]", r"\[/\1\]"),
@@ -41,11 +42,20 @@ _NO_CODE = re.compile(
     r"[ \t]+(?![\w+#.-]*[ \t]*\n)[^\s`]+(?:[ \t]|\Z)|[ \t]*[,.;:!?)](?:\s|$)"
     r"|[A-Za-z]+(?:[ \t]+[A-Za-z]|[.,!?]\s)"
 )
-_LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\n")
 _NO_CODE_AT_START = re.compile(r"[ \t]+\w+[ \t]+\w")
-_ANY = re.compile(r"[`<◁\[\t]|~~~|    ")  # else there is nothing to look for
+_LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\n")
+# the last characters of a text that grows, which may become the beginning of a block
+_TAIL = re.compile(r"(?<!\S)(?:`{1,2}|~{1,2}|[<◁\[][\w|▁｜:-]*)\Z")
+_WRITTEN = (
+    *(f"<{name}>" for name in re.sub(r"(\w+)s\?", r"\1|\1s", _BLOCKS).split("|")),
+    *("<|begin_of_thought|>", "<|begin_of_tool_calls|>", "<|start_thinking|>", "<|start_action|>"),
+    *("<|tool_calls_section_begin|>", "<|tool_call_begin|>", "<|python_tag|>", "<|channel|>"),
+    *("<|im_start|>", "<|start|>", "<｜tool▁calls▁begin｜>", "◁think▷", "[think]", "[tool_calls]"),
+    *("[tool_results]", "<!--", "<answer>", "<output>", "<response>", "<solution>", "<final>"),
+)
+_ANY = re.compile(r"[`<◁\[\t~]|    ")  # else there is nothing to look for
 _STRAY = re.compile(
-    rf"</(?:{_THOUGHTS})>|◁/think▷|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>", re.I
+    rf"(?<!`)</(?:{_THOUGHTS})>|◁/think▷|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>", re.I
 )
 _INDENTED = re.compile(
     r"(?:(?<=\n\n)|\A)((?: {4}|\t)[^\n]*(?:\n|\Z))(?:(?: {4}|\t)[^\n]*(?:\n|\Z)|[ \t]*\n)*"
@@ -53,8 +63,9 @@ _INDENTED = re.compile(
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s")
 # what tells code from a paragraph that is set in
 _CODE = re.compile(
-    r"[;{}=<>]|\w\(|\w\.\w|^\s*(?:def|class|import|from|for|while|if|return|print|let|const|var"
-    r"|sudo|pip|git|cd|ls|echo|ros2|colcon|docker|npm|\$|#|//)\b"
+    r"[{}]|;\s*$|\w\(|[<>=!]=|\w\s?=\s?\S|[a-z_]\.[a-z_]{3,}|^\s*(?:def \w|class \w+:|import \w+$"
+    r"|from [\w.]+ import|for \w+ in \w+|return \w+$|\$ |#|//|(?:sudo|pip|git|cd|ls|echo|ros2"
+    r"|colcon|docker|npm|apt)\s)"
 )
 
 
@@ -71,6 +82,8 @@ def without_unspoken(text: str) -> str:
     """
     if not _ANY.search(text):
         return text
+    if (tail := _TAIL.search(text)) is not None and _may_begin(tail[0]):
+        text = text[: tail.start()] + _blank(tail[0])
     if "    " in text or "\t" in text:
         text = _INDENTED.sub(_indented, text)
     parts: list[str] = []
@@ -90,6 +103,11 @@ def without_unspoken(text: str) -> str:
     if stray:
         text = _blank(text[: stray[-1]]) + text[stray[-1] :]
     return text
+
+
+def _may_begin(tail: str) -> bool:
+    """Whether the last characters of a text that grows may become the beginning of a block."""
+    return tail[0] in "`~" or any(mark.startswith(tail.lower()) for mark in _WRITTEN)
 
 
 def _end_of(text: str, begin: re.Match[str]) -> int:

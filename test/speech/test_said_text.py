@@ -57,7 +57,7 @@ def grown(text: str, step: int) -> list[str]:
     for end in range(step, len(text) + step, step):
         for sentence in splitter.feed(without_unspoken(text[:end]), end >= len(text)):
             said.append(for_speech(sentence, text))
-    return said
+    return [words for words in said if words]  # "" is not handed to the voice
 
 
 @settings(max_examples=400, deadline=None)
@@ -130,10 +130,30 @@ def test_no_word_is_lost_beside_signs(words: list[str], signs: list[str]) -> Non
 WHOLE = [w for w in WRITTEN if "</think>" not in w or "<think>" in w]
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from(WHOLE), min_size=1, max_size=5), st.integers(1, 9))
-def test_an_answer_that_grows_is_said_as_the_whole_one(written: list[str], step: int) -> None:
-    text = "\n".join(written)
+BLOCKS = (
+    "```python\nx = f(1). y\n```",
+    "```x = f(1). y```",
+    "``` ",
+    "Use ```git status``` now.",
+    "\n\n    x = f(1). y = 2\n    z. A\n\n",
+    "<think>No. Yes.</think>",
+    '<tool_call>{"a": "b. c"}</tool_call>',
+    "◁think▷No. Yes.◁/think▷",
+    "U.S. Robots are here.",
+    "Plan B. It works.",
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from(WHOLE) | st.sampled_from(BLOCKS), min_size=1, max_size=5),
+    st.sampled_from(("\n", " ", ". ")),
+    st.integers(1, 9),
+)
+def test_an_answer_that_grows_is_said_as_the_whole_one(
+    written: list[str], between: str, step: int
+) -> None:
+    text = between.join(written)
     assert grown(text, step) == grown(text, len(text) + 1)
 
 
@@ -149,8 +169,14 @@ def test_an_answer_that_grows_is_said_as_the_whole_one(written: list[str], step:
             "Yes.\n\n    This is set in. And it is text.",
             ["Yes.", "This is set in.", "And it is text."],
         ),
+        (
+            "So:\n\n    for example 0.5 m; or more. Go.\n",
+            ["So:", "for example zero point five metres; or more.", "Go."],
+        ),
+        ("Write `</think>` at its end. Go.", ["Write at its end.", "Go."]),
         ("- One\n    - Two. It is f(x).\n", ["One", "Two.", "It is f(x)."]),
         ('<tool_call>{"a": "b. c"}</tool_call>It is red. Go.', ["It is red.", "Go."]),
+        ("<answer>Two cups.</answer> It is red.", ["Two cups.", "It is red."]),
         ("◁think▷No. So.◁/think▷It is. Go.", ["It is.", "Go."]),
         (
             "<|channel|>analysis<|message|>A. B.<|end|>"
@@ -164,7 +190,7 @@ def test_an_answer_that_grows_is_said_as_the_whole_one(written: list[str], step:
 def test_what_is_not_spoken_is_left_out_however_it_arrives(
     text: str, said: list[str], step: int
 ) -> None:
-    assert [words for words in grown(text, step) if words] == said
+    assert grown(text, step) == said
 
 
 def test_a_sentence_without_letters_has_the_language_of_its_answer() -> None:
