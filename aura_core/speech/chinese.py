@@ -119,7 +119,7 @@ def _sum(match: re.Match[str]) -> str:
 
 
 def _fraction(match: re.Match[str]) -> str | None:
-    if match[2].strip("0") == "":
+    if match[2].strip("0") == "" or match.string[match.start() - 1 : match.start()] == "第":
         return None
     if int(match[1]) > int(match[2]) and match.string[match.end() : match.end() + 1] in ("=", "＝"):
         return f"{_number(match[1])}除以{_number(match[2])}"

@@ -38,6 +38,9 @@ def _initials(match: re.Match[str]) -> str:
     return match[0].replace(".", " ").rstrip() + "." * at_end
 
 
+_STEP = re.compile(r"\b(?:step|page|question|level|part|task|stage|round|image|photo)\s$", re.I)
+
+
 def _fraction(match: re.Match[str]) -> str | None:
     whole, over, under = match[1], int(match[2]), int(match[3])
     if match[3] == "0" or (match[3][0] == "0" and match[3] != "0"):
@@ -46,6 +49,7 @@ def _fraction(match: re.Match[str]) -> str | None:
     if (over, under) in ((24, 7), (9, 11), (50, 50), (20, 20)):
         return f"{before}{number_words(over)} {number_words(under)}"
     counted = re.compile(r"\s(?:stars?|points?|tests?|marks?)\b").match(match.string, match.end())
+    counted = counted or _STEP.search(match.string[max(0, match.start() - 10) : match.start()])
     if counted or not is_part(over, under):
         between = "out of" if over <= under else "over"
         said = f"{number_words(over)} {between} {number_words(under)}"
@@ -147,7 +151,9 @@ KINDS: list[Kind] = [
         lambda m: _GLYPHS[m[0]],
         "".join(_GLYPHS),
     ),
-    kind("hours and minutes", r"([0-9]+)h\s?([0-9]{1,2})(?:m|min)?()(?![A-Za-z0-9_.:])", _duration),
+    kind(
+        "hours and minutes", r"([0-9]+)h\s?([0-9]{1,2})(?:m|min)?()(?![.:]?[A-Za-z0-9_])", _duration
+    ),
     kind(
         "hours to seconds",
         r"(?:([0-9]+)\s?h\s?)?([0-9]+)\s?(?:m|min)\s?([0-9]{1,2})\s?s(?![A-Za-z0-9_])",

@@ -91,12 +91,13 @@ _PEOPLE = re.compile(
 )
 _ARTICLE = re.compile(
     r"(?<![A-Za-z])(?:an?|another|two|three|four|five|six|seven|eight|nine|ten|several|these|those)"
-    r"\s$",
+    rf"\s(?:{VALUE}\s?{UNIT},?\s)*$",
     re.I,
 )
 _PAID = re.compile(r"\s(?:bills?|notes?|coins?|tickets?|deals?|prizes?|cards?|vouchers?|fines?)\b")
 _GRADES = re.compile(r"['’]s\b|\s(?:grades?|class|team|levels?|students?)\b")
 _NOUN = re.compile(
+    rf"(?:,?\s{VALUE}\s?{UNIT})*"
     r"\s(?!(?:of|and|or|in|on|at|to|from|for|by|is|are|was|were|with|than|as|per|away|above|below"
     r"|apart|deep|wide|long|tall|high|thick|ago|later|before|after|but|then|if|when|so|that"
     r"|which)\b)[a-z]+"
@@ -285,7 +286,7 @@ def amounts(text: str, at: int) -> tuple[int, str] | None:
         cut = next(k for k, s in enumerate(signs) if s == "/")  # a fraction, and no division
         signs, chain = signs[:cut], chain[: cut + 1]
     end = chain[-1].end
-    noun = _NOUN.match(text, end) and _ARTICLE.search(text[max(0, at - 9) : at])
+    noun = _NOUN.match(text, end) and _ARTICLE.search(text[max(0, at - 40) : at])
     paid = chain[-1].money and _PAID.match(text, end)
     joined = text[end : end + 1] == "-" and text[end + 1 : end + 2].isalpha()
     return end, _chain_words(chain, signs, bool(noun or joined or paid))

@@ -95,6 +95,7 @@ _OTHERS = {  # English for one, English for several ("": the same with s), Chine
     "kph": ("kilometre per hour", "kilometres per hour", "公里每小时"),
     "fps": ("frame per second", "frames per second", "帧每秒"),
     "FPS": ("frame per second", "frames per second", "帧每秒"),
+    "bpm": ("beat per minute", "beats per minute", "次每分钟"),
     "rpm": ("revolution per minute", "revolutions per minute", "转每分钟"),
     "dpi": ("dots per inch", "dots per inch", "点每英寸"),
     "ppm": ("parts per million", "parts per million", "百万分之"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aura_core.speech.normalise import chinese_number, for_speech, number_words
 
 # one pair a line: what is written (\\n is the end of a line), a tab, what is said
-TABLES = ("pairs", "faults", "fresh", "hard", "third")
+TABLES = ("pairs", "faults", "fresh", "hard", "third", "fourth")
 PAIRS = [
     line.split("\t")
     for name in TABLES

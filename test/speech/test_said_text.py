@@ -17,7 +17,7 @@ from aura_core.speech.unspoken import without_unspoken
 
 WRITTEN = [
     line.split("\t")[0].replace("\\n", "\n")
-    for name in ("pairs", "faults", "fresh", "hard", "third")
+    for name in ("pairs", "faults", "fresh", "hard", "third", "fourth")
     for line in Path(__file__).with_name(f"spoken_{name}.tsv").read_text("utf-8").splitlines()
 ]
 MONTHS = ("January", "Feb.", "March", "April", "May", "Jun", "July", "Aug", "Sept", "October")
