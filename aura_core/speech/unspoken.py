@@ -39,7 +39,7 @@ _BEGIN = re.compile(
 )
 # behind a fence that begins no block of code: "Price ``` is odd."
 _NO_CODE = re.compile(
-    r"[ \t]+(?![\w+#.-]*[ \t]*\n)[^\s`]+(?:[ \t]|\Z)|[ \t]*[,.;:!?)](?:\s|$)"
+    r"[ \t]+(?![\w+#.-]*[ \t]*\n)[^\s`]+(?:\s|\Z)|[ \t]*[,.;:!?)](?:\s|$)"
     r"|[A-Za-z]+(?:[ \t]+[A-Za-z]|[.,!?]\s)"
 )
 _NO_CODE_AT_START = re.compile(r"[ \t]+\w+[ \t]+\w")
