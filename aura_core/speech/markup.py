@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -89,7 +90,6 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\s*\|\s*", ", "),
     (r"\[\s*\]|\(\s*\)", ""),
 )
-_COMPILED = tuple((re.compile(pattern), said) for pattern, said in _RULES)
 _SIGNS = re.compile(r"[$\[\]()`<>|*_~#/\\•]|\.(?=[A-Za-z0-9])|(?m:^)\s*(?:[-+•]|\d+[.)])")
 
 
@@ -97,6 +97,12 @@ def without_markup(text: str) -> str:
     """Return a sentence without markup, with `LINK` and `PATH` in place of addresses and paths."""
     if not _SIGNS.search(text):
         return text
-    for pattern, said in _COMPILED:
+    for pattern, said in _compiled():
         text = pattern.sub(said, text)
     return text
+
+
+@functools.cache
+def _compiled() -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]:
+    """The rules, compiled at first use: every command of the CLI imports this module."""
+    return [(re.compile(pattern), said) for pattern, said in _RULES]

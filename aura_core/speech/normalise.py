@@ -10,8 +10,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from aura_core.speech.chinese import chinese
-from aura_core.speech.english import english
 from aura_core.speech.language import CJK, HAN, language_of
 from aura_core.speech.markup import LINK, PATH, without_markup
 from aura_core.speech.numerals import chinese_number, number_words
@@ -61,9 +59,9 @@ def for_speech(text: str, answer: str = "") -> str:
         text = text.replace(LINK, "リンク").replace(PATH, "パス")
         text = re.sub(r"(?<=[^\W_])_(?=[^\W_])", " ", text)
     elif language == "zh":
-        text = _stretches(text, _LATIN_STRETCH, _is_english, english, chinese)
+        text = _stretches(text, _LATIN_STRETCH, _is_english, _english, _chinese)
     else:
-        text = _stretches(text, _HAN_STRETCH, _has_digit, chinese, english)
+        text = _stretches(text, _HAN_STRETCH, _has_digit, _chinese, _english)
     if not text.isascii():
         text = "".join(c for c in text if _speakable(c))
     text = re.sub(r"\s+", " ", text)
@@ -85,6 +83,20 @@ def _stretches(
             parts += [own(text[at : match.start()]), other(match[0])]
             at = match.end()
     return "".join([*parts, own(text[at:])])
+
+
+def _english(text: str) -> str:
+    # Imported here, as below: a table takes 50 ms, and every command of the CLI imports this module
+    # for its settings.
+    from aura_core.speech.english import english
+
+    return english(text)
+
+
+def _chinese(text: str) -> str:
+    from aura_core.speech.chinese import chinese
+
+    return chinese(text)
 
 
 def _is_english(stretch: str) -> bool:
