@@ -1,6 +1,7 @@
 """Text normalisation for speech: written text to speakable words, in English or Chinese.
 
-markup removed ─► numbers, dates, units and signs in words ─► what cannot be spoken removed
+what is not spoken removed ─► markup removed ─► each stretch read in its language ─► tidied
+(`unspoken.py`)               (`markup.py`)     (`english.py`, `chinese.py`)
 """
 
 from __future__ import annotations
@@ -9,68 +10,103 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from aura_core.speech.chinese import chinese
-from aura_core.speech.english import english
+from aura_core.speech.language import CJK, HAN, language_of
+from aura_core.speech.markup import LINK, PATH, without_markup
 from aura_core.speech.numerals import chinese_number, number_words
-from aura_core.speech.sentences import CJK
+from aura_core.speech.units import UNITS
 from aura_core.speech.unspoken import without_unspoken
 
 __all__ = ["chinese_number", "for_speech", "number_words"]
 
-_KANA = r"[\u3040-\u30ff]"
-_LINK = "\ue000"  # stands for a web address until the language is known
-_MARKUP: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    (r"!?\[([^\]]+)\]\([^)]*\)", r"\1"),  # links and pictures: their text
-    (r"!?\[\]\([^)]*\)", _LINK),
-    (
-        r"(?:https?|ftp|file)://[^\s<>()\u3000-\u303f\uff00-\uffef]*[^\s<>().,;:!?\u3000-\u303f\uff00-\uffef]",
-        _LINK,
-    ),
-    (r"\bwww\.[\w.-]+\w(?:/[^\s<>()]*[\w/])?", _LINK),
-    (r"</?[a-zA-Z][^<>]*>", ""),
-    # code in a line: names are spoken, expressions are not
-    (r"`([^`\n]+)`", lambda m: m[1] if re.fullmatch(r"[\w./ -]+", m[1]) else ""),
-    (r"```\w*|`", ""),
-    (r"(?m)^\s{0,3}(?:#{1,6}\s+|>\s+|[-*+•]\s+|(?:[-*_]\s?){3,}$)", ""),
-    (r"(?m)^\s*(\d+)[.)]\s+", r"\1, "),  # the number of a list item is spoken
-    (r"(?<=\d)\s?\*\*\s?(?=[-−]?\d)", "^"),  # 2**8 is a power, and no bold text
-    (r"(?<=\d)\s?\*\s?(?=\d)", "∗"),
-    (r"(\*{1,3}|~~|__)(?=\S)(.+?)(?<=\S)\1", r"\2"),
-    (r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1"),
-    # a mark without its partner, which is in another sentence
-    (r"\*{2,3}|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", ""),
-    (r"\s*\|\s*", ", "),
-    (r"(?<=\w)_(?=\w)", " "),
-    (r"\[\s*\]|\(\s*\)", ""),
-)
+_SQUARED = {  # signs of one character for a unit
+    **{"㎡": "m²", "㎥": "m³", "㎞": "km", "㎝": "cm", "㎜": "mm", "㎏": "kg", "㎎": "mg"},
+    **{"㎖": "ml", "㎢": "km²", "㎠": "cm²", "㎤": "cm³", "㏄": "cm³", "㎐": "Hz", "㎑": "kHz"},
+    **{"㎒": "MHz", "㎓": "GHz", "㏈": "dB", "㎾": "kW", "㎸": "kV", "㎳": "ms", "㎲": "µs"},
+    **{"％": "%", "＄": "$", "￡": "£", "＋": "+", "－": "-", "＝": "=", "＃": "#"},
+    **{chr(0x2080 + k): str(k) for k in range(10)},  # CO₂
+}
+_SQUARED_SIGN = re.compile(f"[{''.join(_SQUARED)}]")
+_KINDS_LEFT_OUT = frozenset(
+    ("So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me")
+)  # emoji, joiners, control characters ...
+# a stretch of Chinese with its numbers in an English sentence, and of English in a Chinese one
+_HAN_STRETCH = re.compile(rf"[{HAN}](?:[^A-Za-z\n]*[{HAN}])?")
+_LATIN_STRETCH = re.compile(rf"[^{CJK}\u3000-\u303f\uff00-\uffef]+")
+_WORDS = re.compile(r"(?<![A-Za-z0-9/])[a-z]{2,}(?![A-Za-z0-9])")
 
 
-def for_speech(text: str) -> str:
+def for_speech(text: str, answer: str = "") -> str:
     """Return the text as a synthesiser should get it, or "" if nothing in it can be spoken.
 
     Markdown, code blocks, thoughts and emoji are removed; a web address becomes "link". Numbers,
-    dates, units, times and signs become words: Chinese words in text with Chinese characters, else
-    English words. Japanese text keeps its numbers, because Japanese synthesisers read them.
+    dates, units, times and signs become words of the language that most of the text is in, see
+    `language_of`. Japanese text keeps its numbers, because Japanese synthesisers read them.
+
+    Args:
+        text: a sentence, or several.
+        answer: the whole answer, as far as it is known. It gives the language of a sentence without
+            letters, such as "14:05".
     """
-    text = without_unspoken(unicodedata.normalize("NFC", text))
-    for pattern, replacement in _MARKUP:
-        text = re.sub(pattern, replacement, text)
-    if re.search(_KANA, text):
-        text = text.replace(_LINK, "リンク")
-    elif re.search(rf"[{CJK}]", text):
-        text = chinese(text.replace(_LINK, "链接"))
+    text = unicodedata.normalize("NFC", text)
+    if not text.isascii():
+        text = _SQUARED_SIGN.sub(lambda m: _SQUARED[m[0]], text)
+        text = "".join(
+            str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in text
+        )
+    text = without_markup(without_unspoken(text))
+    language = language_of(text, answer)
+    if language == "ja":
+        text = text.replace(LINK, "リンク").replace(PATH, "パス")
+        text = re.sub(r"(?<=[^\W_])_(?=[^\W_])", " ", text)
+    elif language == "zh":
+        text = _stretches(text, _LATIN_STRETCH, _is_english, _english, _chinese)
     else:
-        text = english(text.replace(_LINK, "link"))
-    text = "".join(c for c in text if _speakable(c))
+        text = _stretches(text, _HAN_STRETCH, _has_digit, _chinese, _english)
+    if not text.isascii():
+        text = "".join(c for c in text if _speakable(c))
     text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"\s+([,.;:!?])", r"\1", text).strip(" ,")
-    return text if re.search(r"\w", text) else ""
+    text = re.sub(r"\s+([,.;:!?)])", r"\1", text).strip(" ,")
+    return text if re.search(r"[^\W_]", text) else ""
+
+
+def _stretches(
+    text: str,
+    pattern: re.Pattern[str],
+    foreign: Callable[[str], bool],
+    other: Callable[[str], str],
+    own: Callable[[str], str],
+) -> str:
+    """Read the stretches that are `foreign` with `other`, and all between them with `own`."""
+    parts, at = [], 0
+    for match in pattern.finditer(text):
+        if foreign(match[0]):
+            parts += [own(text[at : match.start()]), other(match[0])]
+            at = match.end()
+    return "".join([*parts, own(text[at:])])
+
+
+def _english(text: str) -> str:
+    # Imported here, as below: a table takes 50 ms, and every command of the CLI imports this module
+    # for its settings.
+    from aura_core.speech.english import english
+
+    return english(text)
+
+
+def _chinese(text: str) -> str:
+    from aura_core.speech.chinese import chinese
+
+    return chinese(text)
+
+
+def _is_english(stretch: str) -> bool:
+    return sum(word not in UNITS for word in _WORDS.findall(stretch)) >= 2
+
+
+def _has_digit(stretch: str) -> bool:
+    return re.search("[0-9]", stretch) is not None
 
 
 def _speakable(char: str) -> bool:
     """Whether a character is no emoji, joiner or control character."""
-    return (
-        char == "\n"
-        or char == "°"
-        or unicodedata.category(char) not in ("So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me")
-    )
+    return char in "\n°" or unicodedata.category(char) not in _KINDS_LEFT_OUT

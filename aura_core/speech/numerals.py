@@ -73,5 +73,6 @@ def _speller(language: str) -> RbnfEngine:
     return RbnfEngine.for_language(language)
 
 
+@functools.lru_cache(4096)
 def _spelt(language: str, value: int, rules: str) -> str:
     return _speller(language).format_number(value, ruleset_names=[rules]).text

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+from aura_core.speech.language import CJK
+
+__all__ = ["CJK", "SentenceSplitter"]
+
 _CLOSERS = "\"'”’»)]}」』）】》*_"
 _END = re.compile(r"\.{2,}|[.!?…]+|[。！？；]+|\n", re.UNICODE)
 _WORD = re.compile(r"\w", re.UNICODE)
@@ -32,6 +35,24 @@ _STARTERS = _words(
     "their in on at by for from to with and but or so if when while after before as then now",
     "what where who why how is are was do does did can could will would please yes no not",
     "nobody somebody everybody someone something nothing one two three",
+)
+# words that stand between these initials and their noun: "the U.S. Army is here"
+_OF_A_STATE = _words(
+    "army navy air marine marines force forces coast senate house congress government president",
+    "supreme department state states treasury open dollar dollars military embassy constitution",
+    "district secretary attorney bank federal trade policy economy company companies citizen",
+    "citizens market markets passport troops soldiers",
+)
+_PREPOSITIONS = _words("in from to for at with by across outside inside around near leave left")
+_VERBS = _words(
+    "is are was were has have had can could will would do does did must may might should",
+    "stand stands live lives come comes go goes work works need needs",
+)
+# a letter behind these words is no initial of a name: "Plan B. It works."
+_LABELS = _words(
+    "plan option vitamin room type class grade group part section team gate row step point exhibit",
+    "appendix model terminal building version side figure table hepatitis letter variant column",
+    "choice answer block zone area line key note lane level unit box line platform case item",
 )
 
 
@@ -77,7 +98,7 @@ class SentenceSplitter:
                 break
             while end < len(text) and text[end] in _CLOSERS and match[0] != "\n":
                 end += 1
-            verdict = self._ends(text, start, match, end)
+            verdict = self._ends(text, start, match, end, final)
             if verdict is None and not final:
                 return self._cut(text, start)
             if verdict is not False:
@@ -85,7 +106,7 @@ class SentenceSplitter:
         return self._cut(text, start) or (len(text) if final else None)
 
     @staticmethod
-    def _ends(text: str, start: int, match: re.Match[str], end: int) -> bool | None:
+    def _ends(text: str, start: int, match: re.Match[str], end: int, final: bool) -> bool | None:
         """Whether a sentence ends at `end`. None: the text that follows will decide it."""
         mark = match[0]
         if mark == "\n" or mark[0] in "。！？；":
@@ -103,15 +124,11 @@ class SentenceSplitter:
                 return False
             if word in _BEFORE_DIGIT:
                 return not following[0].isdigit() if following else None
-            if len(word) == 1 and word.isalpha() and word != "i" and before.rstrip()[-1].isupper():
-                return False  # the initial of a name
+            single = len(word) == 1 and word.isalpha() and word != "i"
+            if single and before.rstrip()[-1].isupper():
+                return _ends_with_letter(before.split(), following, final)
             if word not in _MAYBE_LAST and _INITIALS.fullmatch(word):
-                next_word = re.match(r"[\"'“‘(]*([\w']+)", following)
-                if following and next_word is None:
-                    return True
-                if next_word is None or next_word.end() == len(following):
-                    return None  # the next word is not complete
-                return following[0].isupper() and next_word[1].lower() in _STARTERS
+                return _ends_with_initials(before.split(), following, final)
         if (mark == "." and word in _MAYBE_LAST) or mark.startswith("..") or mark == "…":
             return following[0].isupper() or not following[0].isalnum() if following else None
         return True
@@ -126,3 +143,40 @@ class SentenceSplitter:
             if ends and ends[-1] > self.max_chars // 4:
                 return start + ends[-1]
         return start + self.max_chars
+
+
+def _next_words(following: str, count: int, final: bool) -> list[str] | None:
+    """The next words, or None if they have not all come."""
+    found = list(re.finditer(r"[\w'’]+", following))[:count]
+    if not final and (len(found) < count or found[-1].end() == len(following)):
+        complete = re.search(r"[.!?\n]", following)  # fewer words, and a sentence ends there
+        if complete is None or not found or complete.start() < found[-1].end():
+            return None
+    return [match[0] for match in found]
+
+
+def _ends_with_letter(before: list[str], following: str, final: bool) -> bool | None:
+    """Whether a sentence ends with a capital letter, which may be the initial of a name."""
+    words = _next_words(following, 1, final)
+    if words is None or not words:
+        return None if words is None else True
+    labelled = len(before) > 1 and before[-2].lower().strip("(\"'“‘*_") in _LABELS
+    return words[0][0].isupper() and (labelled or words[0].lower() in _STARTERS)
+
+
+def _ends_with_initials(before: list[str], following: str, final: bool) -> bool | None:
+    """Whether a sentence ends with initials such as "U.S.": what follows begins a sentence."""
+    if following and not following.lstrip("\"'“‘([*_")[:1].isalnum():
+        return True
+    words = _next_words(following, 1, final)
+    if words is None or not words:
+        return None if words is None else True
+    if not words[0][0].isupper():
+        return False
+    if words[0].lower() in _STARTERS:
+        return True
+    places = [w.lower() for w in before[-3:-1]]
+    if words[0].lower() in _OF_A_STATE or not _PREPOSITIONS.intersection(places):
+        return False
+    words = _next_words(following, 2, final)
+    return None if words is None else len(words) > 1 and words[1].lower() in _VERBS
