@@ -38,7 +38,7 @@ demo: $(if $(findstring --voice,$(ARGS)),setup-voice,setup)
 
 # One process more than cores: tests wait for nodes and servers. What it saves is not measured.
 test: setup
-	@$(ROS_RUN) $(PY) -m pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(ROS_RUN) $(PY) -m pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: setup
 	@$(ROS_RUN) $(PY) -m pytest -m slow $(ARGS)

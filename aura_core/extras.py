@@ -50,7 +50,7 @@ EXTRAS = {
     "trees": ("py_trees>=2.2.1,<2.7",),
     "dev": (
         "pytest>=8,<9",
-        "pytest-xdist>=3.6,<4",
+        "pytest-xdist>=3.7,<4",
         "hypothesis>=6.100",
         "ruff>=0.12",
         "httpx>=0.28,<1",

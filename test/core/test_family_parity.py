@@ -83,7 +83,7 @@ def without_pad(backend: Any, name: str) -> Any:
 # ---- the stream -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_every_step_equals_a_full_recompute_and_the_librarys_own_forward(
     named: Any, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
