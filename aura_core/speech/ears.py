@@ -545,7 +545,7 @@ class Ears:
 
     def _judged(self, said: Said, future: Future[Recognition]) -> list[Event]:
         if self._joiner.continues(said.end.start_ns):
-            said = replace(said, needed=False)
+            said = replace(said, needed=False, rest=True)
         heard, failure = _result(future)
         transcript = self._judge.transcript(said, heard, failure)
         events = self._told(self._joiner.add(transcript))

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from aura_core.speech.endpointing import Completeness
 from aura_core.speech.types import Transcript, TranscriptState
 
-_END = re.compile(r"[\s.…,;:。，—-]+$")
+_END = re.compile(r"[\s.…,;:?!。，；：？！—-]+$")
+_ASKED = re.compile(r"[?？][\s.…]*$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
 
@@ -64,7 +65,10 @@ class Joiner:
 
 def joined(first: Transcript, rest: Transcript) -> Transcript:
     """Return two parts of a question as one, with the confidence of the worse one."""
-    head, tail = _END.sub("", first.text), rest.text.lstrip()
+    head, tail = _END.sub("", first.text), rest.text.strip()
+    asked = _ASKED.search(first.text)
+    if asked is not None:  # the mark belongs to the end of the whole question
+        tail = _END.sub("", tail) + asked.group()[0]
     word = tail.partition(" ")[0]
     if word[:1].isupper() and word[1:].islower():  # a capital letter that only begins a sentence
         tail = tail[0].lower() + tail[1:]

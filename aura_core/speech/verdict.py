@@ -25,12 +25,14 @@ class Said:
         needed: it must begin with the wake phrase.
         answers: the robot had just spoken.
         clipped: its beginning fell into the time in which the robot spoke and nothing was heard.
+        rest: it may be the rest of a question that waits for it.
     """
 
     end: End
     needed: bool
     answers: bool
     clipped: bool
+    rest: bool = False
 
 
 class Judge:
@@ -112,5 +114,6 @@ class Judge:
         if filler:
             return "filler"
         if self._free:
-            least = least_confidence(text, least)
+            needed = least_confidence(text, least)
+            least = min(least, needed) if said.rest else needed  # two words of a longer question
         return "low_confidence" if heard.confidence < least else ""
