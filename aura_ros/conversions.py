@@ -139,6 +139,7 @@ def partial_msg(words: Words, age_ms: float) -> Response:
         text=words.text,
         kind=str(Kind.REAL_TIME) if words.asked else "",
         final=False,
+        urgent=words.urgent,
         frame_age_ms=age_ms,
         camera=words.stream,
     )

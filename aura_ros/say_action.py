@@ -1,6 +1,6 @@
 """The action `aura/say`: other nodes say words through the robot's own mouth.
 
-goal ─► Talker.say ─► its turn ─► feedback after each sentence ─► succeeded | canceled | aborted
+goal ─► Talker.say ─► its turn ─► feedback as words are heard ─► succeeded | canceled | aborted
 """
 
 from __future__ import annotations
@@ -48,19 +48,22 @@ class SayAction:
         serve_action(node, Say, "aura/say", self._execute, self._cancel, self._goals, self._abandon)
 
     def progress(self) -> None:
-        """A sentence was heard: tell the clients their words so far."""
+        """Tell the clients their words that were heard so far, where more were."""
         for name, goal in list(self._goals.items()):
-            words = self._talker.said_of(name)
-            if words and words != goal.told:
-                goal.told = words
-                goal.handle.publish_feedback(Say.Feedback(said=words))
+            self._feed_back(goal, self._talker.said_of(name))
 
     def over(self, said: Said, reason: str) -> bool:
         """Words are over. Returns whether they were those of a goal."""
         if (goal := self._goals.get(said.id)) is None:
             return False
+        self._feed_back(goal, said.text)
         settle(goal.ended, (said, "" if said.complete else reason))
         return True
+
+    def _feed_back(self, goal: Goal, words: str) -> None:
+        if len(words) > len(goal.told):
+            goal.told = words
+            goal.handle.publish_feedback(Say.Feedback(said=words))
 
     # ---- on the executor's thread ------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """A loudspeaker: speaker/audio in; robot_speaking, speaker/playback and speaker/reference out.
 
-It stops in the middle of a word when the user begins to speak (barge-in), and reports how much was
-heard.
+It stops in the middle of a word when the user begins to speak (barge-in), or when its sender wants
+one utterance to end (speaker/stop), and reports how much was heard.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, String
 
 from aura_core.errors import InputError
 from aura_core.node_settings import SpeakerConfig
@@ -53,6 +53,7 @@ class SpeakerNode(AuraNode):
         self._robot_speaking.publish(Bool(data=False))
         self.undo(self._end_playback)
         self.subscribe(AudioChunk, "speaker/audio", self._on_audio, qos.AUDIO)
+        self.subscribe(String, "speaker/stop", self._on_stop, qos.EVENTS)
         self.subscribe(Bool, "user_speaking", self._on_user, qos.LATCHED)
         self.every(_POLL_S, self._poll)
 
@@ -73,6 +74,10 @@ class SpeakerNode(AuraNode):
         began, self._user_speaks = msg.data and not self._user_speaks, bool(msg.data)
         if began and self._config.barge_in and self._speaking:
             self._stop()
+
+    def _on_stop(self, msg: String) -> None:
+        """End one utterance, whether its sound has come already or not."""
+        self._tell([self._utterances.stop_one(msg.data)], "stopped")
 
     def _stop(self) -> None:
         """Stop playing at once, and report each utterance that was under way."""

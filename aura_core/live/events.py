@@ -31,6 +31,7 @@ class Words:
     stamp_ns: int  # newest frame that the words describe
     asked: bool  # whether they answer a question of this chunk
     frame_id: str = ""  # camera of that frame
+    urgent: bool = False  # they probably answer an urgent watch
 
 
 @dataclass(frozen=True)

@@ -629,7 +629,10 @@ class Host:
             if text != said:  # a token may be part of a character, or a space
                 said = text
                 asked = query is not None
-                self._tell(Words(stream.name, response_id, text, stamp_ns, asked, frame_id))
+                attribution = stream.engine.conversation.attribution
+                urgent = not asked and attribution.urgent_so_far(text)
+                words = Words(stream.name, response_id, text, stamp_ns, asked, frame_id, urgent)
+                self._tell(words)
 
         return tell
 

@@ -45,7 +45,7 @@ from aura_core.speech.endpointing import (
     Endpointer,
     Onset,
 )
-from aura_core.speech.joining import Joiner
+from aura_core.speech.joining import FirstPart, Joiner
 from aura_core.speech.own_sound import Doubt, EchoState
 from aura_core.speech.own_voice import FOREVER_NS, KEPT_NS, OwnVoice, Windows
 from aura_core.speech.resample import Resampler
@@ -225,7 +225,9 @@ class Ears:
             config.free,
         )
         complete = turn_detector or (lambda text: Completeness.UNKNOWN)
-        self._joiner = Joiner(round(config.join_s * NS) if config.free else 0, complete)
+        join_ns = round(config.join_s * NS) if config.free else 0
+        self._joiner = Joiner(join_ns, complete)
+        self._first = FirstPart(join_ns, complete, config.utterances.limit_s)
         self._asides = Asides(config.asr.language)
         self._doubt = Doubt()
         self._whole = isinstance(recognizer, BufferedUtterance)
@@ -239,6 +241,7 @@ class Ears:
         # the utterance under way: recognised up to this time
         self._ahead: Future[Recognition] | None = None
         self._ahead_ns = self._asked_ns = 0
+        self._ahead_after: End | None = None  # the part before it that was recognised with it
         self._hypothesis = ""
         self._clipped = False
         self._resampler: Resampler | None = None
@@ -359,6 +362,7 @@ class Ears:
         self._resampler, self._expected_ns = None, None
         self._rest = self._rest[:0]
         events = self._interrupted()
+        self._first.forget()
         return events if self._waiting else events + self._told(self._joiner.release())
 
     def _joined(self, audio: Audio) -> list[Event]:
@@ -465,8 +469,13 @@ class Ears:
         if self._ahead is not None:
             self._ahead.cancel()
         self._endpointer.hear("")  # the words before this pause say nothing about its length
-        self._ahead = self._decoder.submit(self._endpointer.audio.samples)
+        first = self._first.before(self._endpointer.start_ns)
+        self._ahead = self._decoder.submit(self._sound(first, self._endpointer.audio))
+        self._ahead_after = first
         self._ahead_ns = self._asked_ns = end_ns
+
+    def _sound(self, first: End | None, audio: Audio) -> NDArray[np.int16]:
+        return audio.samples if first is None else self._first.with_rest(first, audio)
 
     def _forget_ahead(self) -> None:
         if self._ahead is not None:
@@ -505,14 +514,16 @@ class Ears:
         return [Transcript(TranscriptState.PARTIAL, partial, 1.0, start_ns, now_ns + FRAME_NS)]
 
     def _ended(self, end: End) -> list[Event]:
+        first = self._first.before(end.start_ns) if self._whole and not end.rest else None
         said = Said(
             end,
             self._wake.required(end.start_ns),
             self._wake.conversing(end.start_ns),
             self._clipped,
+            first=first,
         )
         self._clipped = False
-        self._waiting.append((said, self._words(end)))
+        self._waiting.append((said, self._words(end, first)))
         live = [future for _, future in self._waiting if not future.cancelled()]
         if len(live) > WAITING:
             any(future.cancel() for future in live)  # the oldest that is not under way
@@ -521,19 +532,22 @@ class Ears:
         self._partial = ""
         return [end, *self.poll(end.end_ns)]
 
-    def _words(self, end: End) -> Future[Recognition]:
-        """Return the words of an utterance that has ended, or that are to come."""
+    def _words(self, end: End, first: End | None) -> Future[Recognition]:
+        """Return the words of an utterance that has ended, or that are to come.
+
+        `first`: the part before it, which is recognised with it.
+        """
         if self._whole:
-            ahead, ahead_ns = self._ahead, self._ahead_ns
+            ahead, same = self._ahead, self._ahead_ns == end.end_ns and self._ahead_after is first
             self._ahead = None
-            if ahead is not None and ahead_ns == end.end_ns and not ahead.cancelled():
+            if ahead is not None and same and not ahead.cancelled():
                 return ahead  # nothing was said since: these are the words
             if ahead is not None:
                 ahead.cancel()
             self._forget_ahead()
             # In the rest of talk nothing but the wake phrase is looked for.
             if not end.rest or self._wake.used:
-                return self._decoder.submit(end.audio.samples)
+                return self._decoder.submit(self._sound(first, end.audio))
         if not end.too_long:
             self._feed(len(self._unfed), end.end_ns, end.end_ns)
         self._unfed = self._unfed[:0]
@@ -547,8 +561,15 @@ class Ears:
         if self._joiner.continues(said.end.start_ns):
             said = replace(said, needed=False, rest=True)
         heard, failure = _result(future)
-        transcript = self._judge.transcript(said, heard, failure)
-        events = self._told(self._joiner.add(transcript))
+        transcript, end = self._judge.transcript(said, heard, failure), said.end
+        if said.first is None or transcript.state is not TranscriptState.FINAL:
+            ready = self._joiner.add(transcript)
+        else:
+            end = self._first.both(said.first, end)
+            ready = self._joiner.replace(replace(transcript, start_ns=end.start_ns))
+        if transcript.state is TranscriptState.FINAL or not self._joiner.holds:
+            self._first.remember(end, transcript, self._joiner.holds)
+        events = self._told(ready)
         # Talk that the phrase is needed for is not for the robot, if it is not there.
         silent = said.end.more or (said.needed and transcript.reason != "not_understood")
         return events if silent else events + self._asides.about(transcript)

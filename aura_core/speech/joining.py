@@ -1,15 +1,27 @@
-"""A pause within a question: "tell me when ..." [pause] "the soup boils over" is one question."""
+"""A pause within a question: "tell me when ..." [pause] "the soup boils over" is one question.
+
+The sound of both parts is recognised again in one piece, where the recogniser takes whole
+utterances: Whisper makes more of "where is my red cup" than of "red cup".
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
-from aura_core.speech.endpointing import Completeness
-from aura_core.speech.types import Transcript, TranscriptState
+import numpy as np
+from numpy.typing import NDArray
+
+from aura_core.speech.endpointing import Completeness, End
+from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
+from aura_core.words import spoken_words
 
 _END = re.compile(r"[\s.…,;:?!。，；：？！—-]+$")
 _ASKED = re.compile(r"[?？][\s.…]*$")
+_AFTER_NS = 160_000_000  # of the pause, so much of the sound stays between the two parts
+_UNCLEAR = frozenset({"low_confidence", "unlikely"})  # may become clear with the rest
+_KEPT = 0.5  # share of the words of the first part that a transcript of both has
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
 
@@ -51,6 +63,14 @@ class Joiner:
             return ready
         return [*ready, heard]
 
+    def replace(self, whole: Transcript) -> list[Transcript]:
+        """Take the transcript of the held question together with its rest."""
+        held, self._held = self._held, None
+        kept = set(spoken_words(held.text if held else "")) & set(spoken_words(whole.text))
+        if held is not None and len(kept) < _KEPT * len(set(spoken_words(held.text))):
+            whole = joined(held, whole)  # the recogniser left the first part out
+        return self.add(whole)
+
     def due(self, now_ns: int) -> list[Transcript]:
         """Return the question that is held, if no rest can come any more."""
         if self._held is None or now_ns - self._held.end_ns <= self._within_ns:
@@ -61,6 +81,59 @@ class Joiner:
         """Return the question that is held, if any."""
         held, self._held = self._held, None
         return [] if held is None else [held]
+
+
+class FirstPart:
+    """The sound of a question that may have a rest.
+
+    Args:
+        within_ns, complete: see `Joiner`.
+        limit_s: longest sound of both parts.
+    """
+
+    def __init__(
+        self, within_ns: int, complete: Callable[[str], Completeness], limit_s: float
+    ) -> None:
+        self._within_ns, self._complete, self._limit_s = within_ns, complete, limit_s
+        self._end: End | None = None
+
+    def remember(self, end: End, heard: Transcript, held: bool) -> None:
+        """Take an utterance. `held`: it waits for its rest.
+
+        One of which the words are unclear counts too, where a word must follow them.
+        """
+        unclear = heard.reason in _UNCLEAR and len(spoken_words(heard.text)) > 1
+        waits = unclear and self._complete(heard.text) is Completeness.INCOMPLETE
+        self._end = end if (held or waits) and self._within_ns else None
+
+    def before(self, start_ns: int) -> End | None:
+        """The first part of an utterance that begins at `start_ns`, if there is one."""
+        end = self._end
+        near = end is not None and 0 <= start_ns - end.end_ns <= self._within_ns
+        return end if near else None
+
+    def forget(self) -> None:
+        """The sound was interrupted."""
+        self._end = None
+
+    def with_rest(self, first: End, rest: Audio) -> NDArray[np.int16]:
+        """The samples of both parts, with a short pause between them.
+
+        Only those of the rest, where both are longer than the limit.
+        """
+        spoken_ns = first.end_ns - first.audio.stamp_ns + _AFTER_NS
+        head = first.audio.samples[: spoken_ns * rest.rate // NS]
+        if len(head) + len(rest.samples) > self._limit_s * rest.rate:
+            return rest.samples
+        return np.concatenate([head, rest.samples])
+
+    def both(self, first: End, rest: End) -> End:
+        """Both parts as one utterance."""
+        samples = self.with_rest(first, rest.audio)
+        # its stamps are right at its end
+        stamp_ns = rest.audio.end_ns - len(samples) * NS // rest.audio.rate
+        audio = Audio(samples, rest.audio.rate, stamp_ns)
+        return replace(rest, audio=audio, start_ns=first.start_ns)
 
 
 def joined(first: Transcript, rest: Transcript) -> Transcript:

@@ -108,6 +108,7 @@ class Sentence:
     stamp_ns: int  # when it became complete
     language: str = ""  # code of the language; "": that of its script
     lead: str = ""  # said before the text, and no part of it: "While you talked: "
+    place: int = 0  # grows within an answer; the same when the sentence is said again
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class MouthCounters:
     merged: int = 0  # of alerts whose words wait already: they are said once, with their number
     repeated: int = 0  # of alerts, cut short by an interruption and said again
     interruptions: int = 0
+    preempted: int = 0  # cut short by an urgent answer, and said again after it
 
 
 @dataclass
@@ -144,6 +146,7 @@ class _Answer:
     urgent: bool = False
     final: bool = False
     cut: bool = False  # a sentence was dropped: the rest is not spoken either
+    cancelled: bool = False  # nobody wants to hear it any more
     missing: bool = False  # a sentence failed: the rest is spoken all the same
     kind: str = ""
     language: str = ""
@@ -246,7 +249,16 @@ class Mouth:
                 continue
             self._tags += 1
             answer.waiting.append(
-                Sentence(self._tags, id, sentence, speech, answer.urgent, now_ns, language)
+                Sentence(
+                    self._tags,
+                    id,
+                    sentence,
+                    speech,
+                    answer.urgent,
+                    now_ns,
+                    language,
+                    place=self._tags,
+                )
             )
         if not self._merged(answer):
             self._settle(answer)
@@ -339,6 +351,47 @@ class Mouth:
         """A sentence could not be made or played. Its answer continues with the next one."""
         self._report(tag, now_ns, failed=True)
 
+    def overruled(self) -> list[int]:
+        """The tags of sentences that sound and are to be stopped now.
+
+        They are those that are not urgent while an urgent one waits, and those of an answer that
+        was cancelled. `stopped` tells what became of them.
+        """
+        urgent = any(a.urgent and a.waiting for a in self._answers.values())
+        return [
+            tag
+            for a in self._answers.values()
+            if a.cancelled or (urgent and not a.urgent)
+            for tag in a.sounding
+        ]
+
+    def stopped(self, tag: int, played_ns: int, now_ns: int) -> None:
+        """A sentence was stopped because of `overruled`, after `played_ns` of its sound.
+
+        It is said again after the urgent ones; of an answer that was cancelled, the words that were
+        heard count.
+        """
+        answer = next((a for a in self._answers.values() if tag in a.sounding), None)
+        if answer is None:
+            return  # interrupted meanwhile
+        sentence = answer.sounding[tag]
+        words = self._words_heard(answer, sentence, played_ns)
+        if words == sentence.text:
+            self._report(tag, now_ns, failed=False)
+            return
+        del answer.sounding[tag]
+        answer.made_ns.pop(tag, None)
+        answer.touched_ns = answer.resumed_ns = self._free_ns = now_ns
+        if answer.cut:
+            self.counters.interrupted += 1
+            answer.said += [words] if words else []
+        else:
+            self.counters.preempted += 1
+            self._tags += 1
+            earlier = sum(s.place < sentence.place for s in answer.waiting)
+            answer.waiting.insert(earlier, self._plainly(sentence))
+        self._settle(answer)
+
     def ended(self) -> list[Said]:
         """Return what was heard of each answer that ended since the last call.
 
@@ -395,7 +448,7 @@ class Mouth:
         return replace(sentence, tag=self._tags, speech=speech, lead="")
 
     def cancel(self, id: str) -> bool:
-        """Say no more of an answer; the sentence that sounds is said to its end.
+        """Say no more of an answer. What sounds of it is to be stopped, see `overruled`.
 
         Returns False where no answer that is not over has this id.
         """
@@ -403,14 +456,21 @@ class Mouth:
         if answer is None:
             return False
         answer.waiting.clear()
-        answer.cut = True
+        answer.cut = answer.cancelled = True
         self._settle(answer)
         return True
 
-    def said_of(self, id: str) -> str:
-        """The sentences that were heard so far of an answer that is not over."""
+    def said_of(self, id: str, tag: int = 0, played_ns: int = 0) -> str:
+        """The words that were heard so far of an answer that is not over.
+
+        Whole sentences, and the words of the sentence `tag` of which `played_ns` was played.
+        """
         answer = self._answers.get(id)
-        return _joined(answer.said) if answer is not None else ""
+        if answer is None:
+            return ""
+        sentence = answer.sounding.get(tag)
+        words = self._words_heard(answer, sentence, played_ns) if sentence else ""
+        return _joined([*answer.said, *([words] if words else [])])
 
     @property
     def waiting(self) -> int:

@@ -63,6 +63,11 @@ class Utterances:
             for tag, samples in buffer.stop().items()
         ]
 
+    def stop_one(self, utterance: str) -> Ended:
+        """Stop one utterance now; more of its sound is refused. The others go on."""
+        buffer = self._device.buffer
+        return self._end(utterance, buffer.stop_one(utterance) / buffer.rate, complete=False)
+
     def poll(self) -> list[Ended]:
         """Return the utterances that have ended since the last call.
 

@@ -26,6 +26,7 @@ class Said:
         answers: the robot had just spoken.
         clipped: its beginning fell into the time in which the robot spoke and nothing was heard.
         rest: it may be the rest of a question that waits for it.
+        first: the part of the question before it, with which it was recognised.
     """
 
     end: End
@@ -33,6 +34,7 @@ class Said:
     answers: bool
     clipped: bool
     rest: bool = False
+    first: End | None = None
 
 
 class Judge:

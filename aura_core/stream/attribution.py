@@ -245,6 +245,17 @@ class Attribution:
             if e.standing is not None and (e.open or e.cancelled or e.exhausted)
         ]
 
+    def urgent_so_far(self, text: str) -> bool:
+        """Whether unasked words that are still growing probably answer an urgent watch.
+
+        All open watches are urgent, or all of those that share most words with `text`.
+        """
+        entries = [e for e in self.entries if e.standing is not None and e.open]
+        words = words_of(text)
+        most = max((shared(words, e) for e in entries), default=0)
+        likely = [e for e in entries if most and shared(words, e) == most] or entries
+        return bool(likely) and all(e.urgent for e in likely)
+
     def owner(self, text: str) -> Entry | None:
         """The watch that unasked words belong to; None when there is no question at all.
 

@@ -34,8 +34,6 @@ CHOSEN = (
     "tell me because | I can not see it",
     "what colour is | the car outside",
     "can you | show me the garden",
-)
-OTHER = (
     "where is the | green bottle",
     "have you seen any | letters on the desk",
     "would you please | watch the oven for me",
@@ -56,6 +54,28 @@ OTHER = (
     "how often has | the bell been ringing",
     "is there a | spider on the wall",
     "can I ask if | the train is late",
+)
+OTHER = (
+    "when did the | doctor call",
+    "is there some | soup left in the pot",
+    "can you please | close the curtains",
+    "how many | shoes are under the bench",
+    "has anybody fed my | three rabbits",
+    "do you know why | the floor is wet",
+    "would you | bring the paper to me",
+    "what is the colour of | the neighbour's bicycle",
+    "are the candles in the kitchen and | in the bedroom burning",
+    "tell me if | the boy gets up",
+    "which | jacket did she wear",
+    "did you find any | stamps in the drawer",
+    "where are | the keys of the car",
+    "could you tell me who | is ringing at the gate",
+    "is the dog lying next to | the heater",
+    "will there be another | film tonight",
+    "why did you | wake me up",
+    "is it because | the window was open",
+    "how long does the | washing machine need",
+    "does the plant need some | more water",
 )
 COMPLETE = (
     "where is the remote control",
