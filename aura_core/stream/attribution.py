@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from aura_core.stream.urgency import hasty
 from aura_core.types import Answered, Kind, Query, Severity
 from aura_core.words import words_of
 
@@ -39,11 +40,6 @@ _ONCE_IN_A_LINE = tuple(
         ("告诉我", "时"),
         ("时|如果", "告诉|通知|叫我"),
     )
-)
-_URGENT = re.compile(
-    r"\b(?<!not )(warn|immediately|instantly|urgent|urgently)\b|"
-    r"\b(right away|straight away|at once|without (any )?delay|an emergency|interrupt me)\b|"
-    r"立刻|立即|马上|赶紧|赶快|警告|紧急|报警|第一时间"
 )
 _REOPENINGS = 3  # of one watch; more would say the same again and again to nobody
 
@@ -77,7 +73,7 @@ def urgent(query: Query) -> bool:
     True
     """
     critical = query.severity is Severity.CRITICAL
-    return query.urgent or critical or _URGENT.search(query.text.lower()) is not None
+    return query.urgent or critical or hasty(query.text)
 
 
 STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
