@@ -31,6 +31,7 @@ from aura_core.live.events import (
     Stepped,
     Told,
     Watched,
+    Unheard,
     Words,
 )
 from aura_core.live.host import Host
@@ -271,6 +272,10 @@ class AssistantNode(AuraNode):
             case Refused():
                 self._refuse(event.query.id, event.reason)
                 self._goals.refused(event.query.id, event.reason)
+            case Unheard():
+                self._responses.publish(
+                    to.unheard_msg(self._refusals.next("x"), event, self.now_ns())
+                )
             case Problem():
                 self.complain(event.message)
                 if event.chunk is not None:  # a lost chunk has a heartbeat too

@@ -155,7 +155,7 @@ class TtsNode(AuraNode):
                 complete=said.complete,
             )
             msg.header = self._headers.get(said.id, msg.header)
-            msg.reason = "" if said.complete else reason
+            msg.reason = "" if said.complete else said.reason or reason
             self._said.publish(msg)
 
     def report(self) -> tuple[str, str, Mapping[str, object], str]:

@@ -52,7 +52,10 @@ class Talker:
                 self._queries[answer] = query_id
                 if len(self._queries) > _REMEMBERED:
                     self._queries.popitem(last=False)
-            self._mouth.response(answer, text, final, kind, urgent, now_ns=self._clock())
+            now_ns = self._clock()
+            self._mouth.response(
+                answer, text, final, kind, urgent, watch=query_id, now_ns=now_ns
+            )
             self._stop_making()
 
     def say(self, name: str, text: str, urgent: bool = False, language: str = "") -> None:

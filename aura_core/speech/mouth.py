@@ -14,6 +14,7 @@ from math import inf
 
 from aura_core.plain import require
 from aura_core.settings import Settings, setting
+from aura_core.speech.burst import Waiting, summed_up
 from aura_core.speech.normalise import for_speech
 from aura_core.speech.numerals import chinese_number, number_words
 from aura_core.speech.sentences import CJK, SentenceSplitter
@@ -21,6 +22,7 @@ from aura_core.speech.types import NS
 from aura_core.speech.unspoken import without_unspoken
 from aura_core.types import Kind
 
+COUNTED = "counted"  # why an alert is not complete: only its number was said
 SAY = "say"  # the kind of words that another node wants to be said
 _CHARS_PER_S = 14.0  # of English speech; estimates the length of a sound that is not made yet
 _ENOUGH = 0.7  # an alert that was interrupted after this share of a sentence is not said again
@@ -64,6 +66,13 @@ class MouthConfig(Settings, section="mouth"):
         unit="s",
         low=0.0,
         high=3600.0,
+    )
+    burst: int = setting(
+        3,
+        "most different alerts that are said one by one after the user talked; of more, their number"
+        " and the newest words of three watches",
+        low=1,
+        high=1000,
     )
     pause_s: float = setting(
         0.3,
@@ -113,11 +122,16 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Said:
-    """What was heard of an answer. `complete` is set if that is all of it."""
+    """What was heard of an answer. `complete` is set if that is all of it.
+
+    `reason` is "counted" for an alert of which only the number was said, or the beginning; "" where
+    the caller knows why it is not complete.
+    """
 
     id: str
     text: str
     complete: bool
+    reason: str = ""
 
 
 @dataclass
@@ -130,6 +144,7 @@ class MouthCounters:
     overflow: int = 0  # did not fit
     failed: int = 0  # the synthesizer or the loudspeaker did not manage
     interrupted: int = 0  # dropped or cut short by an interruption
+    counted: int = 0  # of alerts that were summed up: their number is said, and not their words
     merged: int = 0  # of alerts whose words wait already: they are said once, with their number
     repeated: int = 0  # of alerts, cut short by an interruption and said again
     interruptions: int = 0
@@ -153,6 +168,8 @@ class _Answer:
     held: bool = False  # it had to wait while the user talked
     repeats: int = 0
     also: list[str] = field(default_factory=list)  # other alerts with the same words
+    watch: str = ""  # id of the watch that it answers
+    summed: dict[str, str] = field(default_factory=dict)  # alerts that it sums up: words by id
     waiting: list[Sentence] = field(default_factory=list)
     sounding: dict[int, Sentence] = field(default_factory=dict)  # handed out, not reported yet
     # by tag of `sounding`: length of the sound, where it is known
@@ -206,6 +223,7 @@ class Mouth:
         kind: str = "",
         urgent: bool = False,
         language: str = "",
+        watch: str = "",
         *,
         now_ns: int,
     ) -> None:
@@ -217,6 +235,7 @@ class Mouth:
             kind: a `types.Kind`, or "" while it is not known: then the answer is treated as
                 unasked. `SAY`: words of another node, which wait as an alert does.
             language: code of the language; "": that of the script of each sentence.
+            watch: id of the question or watch, where it is known.
             now_ns: the time in nanoseconds.
 
         Sentences that were handed out are not changed: if the text before them changes, speaking
@@ -235,6 +254,7 @@ class Mouth:
             self.counters.answers += 1
         answer.kind = kind or answer.kind
         answer.language = language
+        answer.watch = watch or answer.watch
         answer.unasked = kind != Kind.REAL_TIME if kind else answer.unasked
         answer.urgent = answer.urgent or urgent
         answer.touched_ns = now_ns
@@ -272,7 +292,7 @@ class Mouth:
         words = [s.text for s in answer.waiting]
         for other in self._answers.values():
             whole = other.final and other.alert and not other.begun and not other.cut
-            whole = whole and other.kind != SAY
+            whole = whole and other.kind != SAY and not other.summed
             if other is answer or not whole or [s.text for s in other.waiting] != words:
                 continue
             other.also.append(answer.id)
@@ -304,6 +324,8 @@ class Mouth:
         for answer in self._answers.values():
             held = answer.alert and not answer.urgent and silent_s < self.config.pause_s
             answer.held = answer.held or held
+        if (carrier := self._sum_up(ready)) is not None:
+            ready = [a for a in ready if a.id in self._answers or a is carrier]
         # While the next sentence of a begun answer is still being written, no other answer starts.
         ready = [a for a in ready if a.waiting or (a.begun and not a.final)]
         if not ready:
@@ -316,6 +338,53 @@ class Mouth:
         answer.sounding[sentence.tag] = sentence
         return sentence
 
+    def _sum_up(self, ready: list[_Answer]) -> _Answer | None:
+        """Where more alerts wait than a user wants to hear one by one, let the newest tell of all.
+
+        Returns it, if there are so many.
+        """
+        waiting = [
+            a
+            for a in ready
+            if a.held
+            and a.final
+            and a.alert
+            and a.waiting
+            and not (a.urgent or a.begun or a.cut or a.summed or a.kind == SAY)
+        ]
+        if len(waiting) <= self.config.burst:
+            return None
+        summary = summed_up(
+            [
+                Waiting(a.id, a.watch, tuple(s.text for s in a.waiting), 1 + len(a.also))
+                for a in waiting
+            ]
+        )
+        carrier, stamp_ns = waiting[-1], waiting[-1].waiting[0].stamp_ns
+        for answer in waiting:
+            words = summary.words[answer.id]
+            carrier.summed |= dict.fromkeys((answer.id, *answer.also), words)
+            self.counters.counted += len(answer.waiting) if not words else 0
+            if answer is not carrier:
+                self._forget(answer)
+        carrier.also.clear()
+        carrier.waiting.clear()
+        for text in summary.sentences:
+            self._tags += 1
+            carrier.waiting.append(
+                Sentence(
+                    self._tags,
+                    carrier.id,
+                    text,
+                    for_speech(text),
+                    False,
+                    stamp_ns,
+                    carrier.language,
+                    place=self._tags,
+                )
+            )
+        return carrier
+
     def _pause_s(self, answer: _Answer) -> float:
         """How long the user must have been silent. Who was interrupted waits for a longer pause."""
         return min(self.config.pause_s * 3**answer.repeats, max(self.config.pause_s, _LONG_PAUSE_S))
@@ -326,6 +395,7 @@ class Mouth:
             return sentence
         chinese = re.search(rf"[{CJK}]", sentence.text) is not None
         late = answer.held and now_ns - sentence.stamp_ns > self.config.late_after_s * NS
+        late = late or bool(answer.summed)
         lead = ""
         if late and not self._introduced:
             self._introduced = True
@@ -569,6 +639,8 @@ class Mouth:
     def _heard(self, answer: _Answer, complete: bool) -> list[Said]:
         """What was heard of an answer, and of the alerts that were said with it."""
         text = _joined(answer.said)
+        if answer.summed:
+            return [_heard_of(id, words, text) for id, words in answer.summed.items()]
         return [Said(id, text, complete) for id in (answer.id, *answer.also)]
 
     def _forget(self, answer: _Answer) -> None:
@@ -576,6 +648,15 @@ class Mouth:
             self._over[answer.id] = answer.final
             while len(self._over) > _REMEMBERED:
                 self._over.popitem(last=False)
+
+
+def _heard_of(id: str, words: str, text: str) -> Said:
+    """What was heard of an alert that was summed up, where `text` was heard of the summary."""
+    if not text:
+        return Said(id, "", False)  # its turn never came
+    if words and words in text:
+        return Said(id, words, True)
+    return Said(id, "", False, COUNTED)
 
 
 def _joined(sentences: list[str]) -> str:

@@ -41,7 +41,7 @@ _ONCE_IN_A_LINE = tuple(
         ("时|如果", "告诉|通知|叫我"),
     )
 )
-_REOPENINGS = 3  # of one watch; more would say the same again and again to nobody
+REOPENINGS = 3  # of one watch; more would say the same again and again to nobody
 
 
 def standing_kind(text: str) -> Kind | None:
@@ -99,6 +99,11 @@ class Entry:
     def urgent(self) -> bool:
         """Whether its answers need not wait until the user pauses."""
         return urgent(self.query)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it was opened again so often that it stays closed, unheard as it is."""
+        return self.reopened >= REOPENINGS and not self.open and not self.cancelled
 
     @property
     def exhausted(self) -> bool:
@@ -222,7 +227,7 @@ class Attribution:
         if entry is None or entry.standing is None or entry.cancelled or entry.later == 0:
             return False
         if not entry.open:
-            if entry.reopened >= _REOPENINGS:
+            if entry.reopened >= REOPENINGS:
                 return False
             entry.reopened += 1
         entry.later -= 1

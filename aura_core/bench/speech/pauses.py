@@ -12,6 +12,7 @@ import numpy as np
 
 from aura_core.bench.speech.addressed import FLOOR_DB
 from aura_core.bench.speech.figures import Figure, percentiles, share
+from aura_core.bench.speech.household import QUESTIONS as HOUSEHOLD
 from aura_core.bench.speech.listener import Listener, Subject
 from aura_core.bench.speech.sounds import RATE, Samples, pause, spoken, trimmed, with_floor
 from aura_core.bench.speech.voices import users
@@ -20,7 +21,8 @@ from aura_core.speech.types import NS, TranscriptState
 PAUSES_S = (1.2, 1.3)
 AFTER_S = 4.0  # of silence, longer than a question waits for its rest
 EDGE_NS = NS  # a transcript of the whole question begins and ends so near to the sound
-# Two sets of questions with a pause at "|". The rules were made on the first one.
+# Two sets of questions with a pause at "|". The rules were made on the first one; the second was
+# written after them.
 CHOSEN = (
     "where is my | red cup",
     "is there any | milk in the fridge",
@@ -108,15 +110,15 @@ def pauses(subject: Subject, seed: int = 8) -> dict[str, Any]:
         return {}
     voices, rng = users(), np.random.default_rng(seed)
     half = max(1, len(voices) // 2)
-    out: dict[str, Any] = {}
+    usual, others = voices[:half], voices[half:] or voices
     with Listener(subject.ears()) as listener:
-        for name, texts, who in (
-            ("joined_chosen_on", CHOSEN, voices[:half]),
-            ("joined", OTHER, voices[half:] or voices),
-        ):
-            out[name] = _joined(listener, texts, who, rng)
-        out["complete_ms"] = _complete(listener, voices, rng)
-    return out
+        return {
+            "joined_chosen_on": _joined(listener, CHOSEN, usual, rng),
+            "joined": _joined(listener, OTHER, usual, rng),
+            "joined_other_voices": _joined(listener, OTHER, others, rng),
+            "complete_ms": _complete(listener, COMPLETE, voices, rng),
+            "complete_household_ms": _complete(listener, HOUSEHOLD, voices, rng),
+        }
 
 
 def _joined(
@@ -140,10 +142,12 @@ def _joined(
     return share(hits, n) | {"sentences": len(texts), "missed": missed}
 
 
-def _complete(listener: Listener, voices: Sequence[str], rng: np.random.Generator) -> Figure:
+def _complete(
+    listener: Listener, texts: Sequence[str], voices: Sequence[str], rng: np.random.Generator
+) -> Figure:
     """From the end of speech to the text of complete questions, each by two of the voices."""
     delays_ms, late, n = [], [], 0
-    for i, text in enumerate(COMPLETE):
+    for i, text in enumerate(texts):
         for k in range(min(2, len(voices))):
             voice = voices[(i + k * (len(voices) // 2)) % len(voices)]
             said = trimmed(spoken(text, voice))
