@@ -30,8 +30,8 @@ from aura_core.live.events import (
     Refused,
     Stepped,
     Told,
-    Watched,
     Unheard,
+    Watched,
     Words,
 )
 from aura_core.live.host import Host

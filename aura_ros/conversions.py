@@ -211,7 +211,7 @@ def refusal_msg(id: str, query_id: str, reason: str, now_ns: int) -> Response:
 
 
 def unheard_msg(id: str, event: Unheard, now_ns: int) -> Response:
-    """Words about a watch whose alerts nobody could hear. They wait for a pause, as an alert does."""
+    """Words about a watch whose alerts nobody could hear. They wait for a pause, as alerts do."""
     return Response(
         header=header(now_ns, ""),
         id=id,

@@ -13,8 +13,8 @@ from std_srvs.srv import SetBool
 
 from aura_core.errors import AuraError
 from aura_core.live.host import Host
-from aura_ros import conversions as to
 from aura_core.speech.mouth import COUNTED
+from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Said
 from aura_ros.srv import Ask, CancelWatch, Delegated, ListWatches

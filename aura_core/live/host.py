@@ -704,7 +704,9 @@ class Host:
             return
         for watch in done.result():
             told = shorten(watch.text)
-            self._report(stream, f"nobody heard the alert of watch {watch.id}, '{told}': it is lost")
+            self._report(
+                stream, f"nobody heard the alert of watch {watch.id}, '{told}': it is lost"
+            )
             self._tell(Unheard(stream.name, watch))
 
     def _report(self, stream: Stream, message: str, chunk: int | None = None) -> None:

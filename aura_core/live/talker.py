@@ -53,9 +53,7 @@ class Talker:
                 if len(self._queries) > _REMEMBERED:
                     self._queries.popitem(last=False)
             now_ns = self._clock()
-            self._mouth.response(
-                answer, text, final, kind, urgent, watch=query_id, now_ns=now_ns
-            )
+            self._mouth.response(answer, text, final, kind, urgent, watch=query_id, now_ns=now_ns)
             self._stop_making()
 
     def say(self, name: str, text: str, urgent: bool = False, language: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Many alerts that waited while the user talked, in a few sentences: how many, and the newest words.
+"""Many alerts that waited while the user talked, in a few sentences: their number, the newest words.
 
 Whoever was silent for eight alerts does not want to hear eight sentences: the words of the newest
 three watches are said, the others are counted. The topic has all of them.
@@ -40,7 +40,8 @@ class Summary:
 def summed_up(alerts: Sequence[Waiting]) -> Summary:
     """A summary of alerts, which come in the order of their arrival.
 
-    >>> summed_up([Waiting("r1", "w1", ("A cat came.",)), Waiting("r2", "w1", ("It left.",))]).sentences
+    >>> came, left = Waiting("r1", "w1", ("A cat came.",)), Waiting("r2", "w1", ("It left.",))
+    >>> summed_up([came, left]).sentences
     ('2 alerts.', 'It left.')
     """
     watches: dict[str, list[Waiting]] = {}

@@ -45,6 +45,7 @@ from aura_core.speech.endpointing import (
     Endpointer,
     Onset,
 )
+from aura_core.speech.fillers import Fillers
 from aura_core.speech.joining import FirstPart, Joiner
 from aura_core.speech.own_sound import Doubt, EchoState
 from aura_core.speech.own_voice import FOREVER_NS, KEPT_NS, OwnVoice, Windows
@@ -136,6 +137,11 @@ class EarsConfig(Settings, section="ears"):
         low=0.0,
         high=10.0,
     )
+    fillers: tuple[str, ...] = setting(
+        (),
+        "free speech: words and phrases of your house that are no question by themselves, beside"
+        " the known ones (hmm, whoops, 那个 ...)",
+    )
     gate_db: float = setting(
         4.0,
         "the VAD is run on frames that are louder than the noise floor by this; 0: on all frames",
@@ -223,6 +229,7 @@ class Ears:
             config.least_confidence,
             config.surer_confidence,
             config.free,
+            Fillers(config.fillers),
         )
         complete = turn_detector or (lambda text: Completeness.UNKNOWN)
         join_ns = round(config.join_s * NS) if config.free else 0

@@ -69,8 +69,8 @@ class MouthConfig(Settings, section="mouth"):
     )
     burst: int = setting(
         3,
-        "most different alerts that are said one by one after the user talked; of more, their number"
-        " and the newest words of three watches",
+        "most different alerts that are said one by one after the user talked; of more, their"
+        " number and the newest words of three watches",
         low=1,
         high=1000,
     )

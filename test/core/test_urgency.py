@@ -1,7 +1,7 @@
 """Which watches are urgent by their words: 60 sentences, of which the rules were made on one half.
 
-Regression: "don't warn me" and "when the ambulance leaves immediately" were urgent, and "right now",
-"ASAP" and "the moment the pan catches fire" were not.
+Regression: "don't warn me" and "when the ambulance leaves immediately" were urgent, and "right
+now", "ASAP" and "the moment the pan catches fire" were not.
 """
 
 from __future__ import annotations

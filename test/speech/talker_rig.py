@@ -1,4 +1,4 @@
-"""A `Talker` with a loudspeaker that plays on a clock of its own: the loop of tts_node, without ROS.
+"""A `Talker` and a loudspeaker that plays on a clock of its own: the loop of tts_node without ROS.
 
 The loudspeaker is the real `PlaybackBuffer` with the real `Utterances`. A voice needs no time to
 make a sentence; it speaks `CHARS_PER_S`.

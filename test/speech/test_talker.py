@@ -1,4 +1,4 @@
-"""What the robot says when, with a loudspeaker that plays: urgent alerts, cancelling, words so far."""
+"""What the robot says when, with a loudspeaker that plays: urgent, cancelled, words so far."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ TRAILING = frozenset(
     """.split()  # noqa: SIM905
 )
 
+
 class TurnDetector:
     """Tells the endpointer how complete a partial transcript is.
 

@@ -1,4 +1,4 @@
-"""Whether words of free speech stop where another word must follow: "where is my", "could you please".
+"""Whether words of free speech stop where another must follow: "where is my", "could you please".
 
 What a recogniser writes at their end (a question mark, a full stop) says how the voice sounded, and
 not that the sentence is whole: Whisper writes "Where is my?" at a pause within a question. So only
@@ -46,10 +46,12 @@ REQUESTS = _set("tell remind warn alert show give bring send read")
 NEXT_TO = (("next", "to"), ("front", "of"), ("left", "of"), ("right", "of"), ("top", "of"))
 
 # Chinese has no blanks. The first ones may stand behind anything, the others are all that was said.
-CHINESE_ENDS = (
-    "告诉我 提醒我 通知我 如果 请问 因为 或者 但是 还有 和 跟 当 把 有没有 是不是 能不能 可不可以 会不会"
-    " 帮我 给我 你能 你可以 你知道"
-).split()
+CHINESE_ENDS = tuple(
+    _set(
+        "告诉我 提醒我 通知我 如果 请问 因为 或者 但是 还有 和 跟 当 把 有没有 是不是 能不能 可不可以"
+        " 会不会 帮我 给我 你能 你可以 你知道"
+    )
+)
 CHINESE_ALONE = _set("多少 几个 有多少 有几个 还有多少 一共有几个 请 请你 我的 你的 我想 我要")
 
 
@@ -60,7 +62,7 @@ def unfinished(words: Sequence[str]) -> bool:
         words: what was said, as `words.spoken_words` gives it; without the wake phrase.
     """
     line = "".join(words)
-    if line in CHINESE_ALONE or line.endswith(tuple(CHINESE_ENDS)):
+    if line in CHINESE_ALONE or line.endswith(CHINESE_ENDS):
         return True
     words = list(words)
     while len(words) > 1 and words[0] in OPENERS:
