@@ -14,12 +14,15 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
 from aura_core.live.talker import Talker
+from aura_core.speech.language_codes import code_of
 from aura_core.speech.mouth import Said
 from aura_core.speech.normalise import for_speech
 from aura_ros.action import Say
 from aura_ros.goals import serve_action, settle
 from aura_ros.node import AuraNode
 
+UNKNOWN = "'{}' is no code of a language, such as en or zh"
+NO_VOICE = "aura/say: no voice for '{0}': the main voice speaks it; set voices.{0}.voice"
 NOTHING = "there is nothing in the text that can be spoken"
 
 
@@ -36,13 +39,18 @@ class SayAction:
     """Serves the action while the node is active.
 
     `progress` and `over` may be called on any thread. `wake` tells the thread of the mouth that
-    there is news.
+    there is news. `speaks` tells whether there is a voice for a language.
     """
 
     def __init__(
-        self, node: AuraNode, talker: Talker, session: str, wake: Callable[[], None]
+        self,
+        node: AuraNode,
+        talker: Talker,
+        session: str,
+        wake: Callable[[], None],
+        speaks: Callable[[str], bool],
     ) -> None:
-        self._node, self._talker, self._wake = node, talker, wake
+        self._node, self._talker, self._wake, self._speaks = node, talker, wake, speaks
         self._names = (f"{session}-say{number}" for number in itertools.count(1))
         self._goals: dict[str, Goal] = {}  # by the name of their words
         serve_action(node, Say, "aura/say", self._execute, self._cancel, self._goals, self._abandon)
@@ -72,10 +80,16 @@ class SayAction:
         if not for_speech(request.text):
             handle.abort()
             return Say.Result(reason=NOTHING)
+        language = code_of(request.language)
+        if request.language and not language:
+            handle.abort()
+            return Say.Result(reason=UNKNOWN.format(request.language))
         name = next(self._names)
         goal = Goal(handle, Future(executor=self._node.executor))
         self._goals[name] = goal
-        self._talker.say(name, request.text, request.urgent, request.language)
+        if language and not self._speaks(language):
+            self._node.get_logger().warning(NO_VOICE.format(language))
+        self._talker.say(name, request.text, request.urgent, language)
         self._wake()
         said, reason = await goal.ended
         del self._goals[name]

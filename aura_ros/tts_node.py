@@ -64,7 +64,7 @@ class TtsNode(AuraNode):
         self._session = f"{time.time_ns():x}"
         self._headers: OrderedDict[str, Header] = OrderedDict()  # of the newest responses
         self._news = threading.Event()
-        self._say = SayAction(self, self._talker, self._session, self._news.set)
+        self._say = SayAction(self, self._talker, self._session, self._news.set, self._voice.speaks)
         self.subscribe(Response, "aura/response", self._on_response, qos.EVENTS)
         # This comes before the subscription of speaker/playback, so that a barge-in is known first.
         self.subscribe(Bool, "user_speaking", self._on_user, qos.LATCHED)

@@ -1,4 +1,4 @@
-"""Many alerts that waited while the user talked, in a few sentences: their number, the newest words.
+"""Many alerts that waited while the user talked, in few sentences: their number, the newest words.
 
 Whoever was silent for eight alerts does not want to hear eight sentences: the words of the newest
 three watches are said, the others are counted. The topic has all of them.

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError
+from aura_core.plain import require
 from aura_core.settings import Settings, section, setting
 from aura_core.speech.asides import Aside, Asides
 from aura_core.speech.asr import (
@@ -53,7 +54,8 @@ from aura_core.speech.resample import Resampler
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.vad import FRAME, RATE, VADS, EnergyGate, Vad, open_vad
 from aura_core.speech.verdict import SURER, Judge, Said
-from aura_core.speech.wake import WakeConfig, WakeRule
+from aura_core.speech.wake import LEAST_SCORE, WakeConfig, WakeRule
+from aura_core.words import spoken_words
 
 # Of the silence after the newest speech, the recogniser of a grammar gets so much. A sentence must
 # be complete at the end of the sound, so in more silence it finds words that nobody said: "mm" and
@@ -69,6 +71,7 @@ FREE_CONFIDENCE = 0.35
 # An utterance that begins within this time after a mute had begun before: the VAD takes some frames
 # to find speech.
 CLIPPED_NS = 3 * FRAME_NS
+JOIN_S = 2.0  # default of `join_s`
 WAITING = 4  # most utterances that wait for the recogniser; older ones are given up
 CLIP_LSB = 32_700  # a peak at or above this means that the microphone's gain is too high
 
@@ -130,7 +133,7 @@ class EarsConfig(Settings, section="ears"):
         parameter=None,
     )
     join_s: float = setting(
-        2.0,
+        JOIN_S,
         "free speech: a question whose last word needs another one (tell me when ...) waits for"
         " its rest for so long; 0: not at all",
         unit="s",
@@ -158,6 +161,21 @@ class EarsConfig(Settings, section="ears"):
         high=3_000,
         parameter=None,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.free:
+            unused = (
+                ("partials_s", self.partials_s, 0.0),
+                ("join_s", self.join_s, JOIN_S),
+                ("fillers", self.fillers, ()),
+                ("wake_similar", self.wake.similar, ()),
+                ("wake_least_score", self.wake.least_score, LEAST_SCORE),
+            )
+            for name, value, default in unused:
+                require(value == default, f"{name}: pocketsphinx does not use it; whisper does")
+        texts = [phrase for phrase in self.fillers if not spoken_words(phrase)]
+        require(not texts, "fillers has a phrase without any word")
 
     @property
     def free(self) -> bool:

@@ -13,7 +13,8 @@ _CLAUSE = re.compile(r"[,:，：、]+|\s-+\s|\bbut\b")
 # A condition begins with one of these. It ends with its clause, or where a request begins.
 _CONDITION = re.compile(
     r"\b(when|whenever|if|(?<!at )once|while|until|unless|before|after|in case"
-    r"|(every|each|any) time|as soon as|(?<!at )(?<!for )the (moment|second|instant|minute) (?=(the|an?|my|your|our|his"
+    r"|(every|each|any) time|as soon as|(?<!at )(?<!for )the (moment|second|instant|minute)"
+    r" (?=(the|an?|my|your|our|his"
     r"|her|their|he|she|it|they|we|you|i|some\w*|any\w*|\w+body|\w+one)\b))\b"
 )
 _HASTY_CONDITION = re.compile(r"^(as soon as|the (moment|second|instant|minute))\b")

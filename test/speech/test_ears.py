@@ -322,11 +322,32 @@ def test_wrong_sound_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"min_confidence": 2.0}, {"mute_tail_ms": -1}, {"max_gap_ms": 9_999}, {"quiet_lsb": -1}],
+    [
+        {"min_confidence": 2.0},
+        {"mute_tail_ms": -1},
+        {"max_gap_ms": 9_999},
+        {"quiet_lsb": -1},
+        {"partials_s": 1.0},  # these are of whisper
+        {"join_s": 1.0},
+        {"fillers": ("good grief",)},
+    ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         EarsConfig(**wrong)
+
+
+def test_settings_of_whisper_do_nothing_for_a_grammar() -> None:
+    free = {"asr": AsrConfig("whisper", "x.pt")}
+    for name, wake in (
+        ("wake_similar", WakeConfig(similar=("hey flora",))),
+        ("wake_least_score", WakeConfig(least_score=-3.0)),
+    ):
+        EarsConfig(**free, wake=wake)
+        with pytest.raises(ConfigError, match=f"{name}: pocketsphinx does not use it"):
+            EarsConfig(wake=wake)
+    with pytest.raises(ConfigError, match="fillers has a phrase without any word"):
+        EarsConfig(**free, fillers=("?",))
 
 
 def test_a_recogniser_that_fails_costs_its_utterance_only(monkeypatch: pytest.MonkeyPatch) -> None:

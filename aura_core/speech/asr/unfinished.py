@@ -48,8 +48,8 @@ NEXT_TO = (("next", "to"), ("front", "of"), ("left", "of"), ("right", "of"), ("t
 # Chinese has no blanks. The first ones may stand behind anything, the others are all that was said.
 CHINESE_ENDS = tuple(
     _set(
-        "告诉我 提醒我 通知我 如果 请问 因为 或者 但是 还有 和 跟 当 把 有没有 是不是 能不能 可不可以"
-        " 会不会 帮我 给我 你能 你可以 你知道"
+        "告诉我 提醒我 通知我 如果 请问 因为 或者 但是 还有 和 跟 当 把 有没有 是不是 能不能"
+        " 可不可以 会不会 帮我 给我 你能 你可以 你知道"
     )
 )
 CHINESE_ALONE = _set("多少 几个 有多少 有几个 还有多少 一共有几个 请 请你 我的 你的 我想 我要")
