@@ -132,8 +132,8 @@ class AsrConfig(Settings, section="asr"):
         if self.languages and self.language not in self.languages:
             listed = ", ".join(self.languages)
             raise ConfigError(
-                f"asr.language: '{self.language}' is none of asr.languages [{listed}]; set it to one"
-                " of them"
+                f"asr.language: '{self.language}' is none of asr.languages [{listed}]; set it to"
+                " one of them"
             )
 
     @property
