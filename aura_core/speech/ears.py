@@ -588,11 +588,14 @@ class Ears:
         heard, failure = _result(future)
         transcript, end = self._judge.transcript(said, heard, failure), said.end
         if said.first is None or transcript.state is not TranscriptState.FINAL:
-            ready = self._joiner.add(transcript)
+            ready = self._joiner.add(transcript, end.more)  # another voice goes on, or the same
         else:
             end = self._first.both(said.first, end)
-            ready = self._joiner.replace(replace(transcript, start_ns=end.start_ns))
-        if transcript.state is TranscriptState.FINAL or not self._joiner.holds:
+            both = replace(transcript, start_ns=end.start_ns)
+            ready = self._joiner.replace(both, end.more)
+        if end.more:
+            self._first.forget()
+        elif transcript.state is TranscriptState.FINAL or not self._joiner.holds:
             self._first.remember(end, transcript, self._joiner.holds)
         events = self._told(ready)
         # Talk that the phrase is needed for is not for the robot, if it is not there.

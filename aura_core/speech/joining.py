@@ -47,8 +47,11 @@ class Joiner:
         held = self._held
         return held is not None and 0 <= start_ns - held.end_ns <= self._within_ns
 
-    def add(self, heard: Transcript) -> list[Transcript]:
-        """Take the next utterance, and return the transcripts that are ready."""
+    def add(self, heard: Transcript, whole: bool = False) -> list[Transcript]:
+        """Take the next utterance, and return the transcripts that are ready.
+
+        `whole`: no rest of it can come, whatever its words are.
+        """
         if heard.state is not TranscriptState.FINAL:
             return [heard]
         ready: list[Transcript] = []
@@ -58,18 +61,18 @@ class Joiner:
         elif held is not None:
             ready.append(held)
         self._held = None
-        if self._within_ns and self._complete(heard.text) is Completeness.INCOMPLETE:
+        if not whole and self._within_ns and self._complete(heard.text) is Completeness.INCOMPLETE:
             self._held = heard
             return ready
         return [*ready, heard]
 
-    def replace(self, whole: Transcript) -> list[Transcript]:
-        """Take the transcript of the held question together with its rest."""
+    def replace(self, both: Transcript, whole: bool = False) -> list[Transcript]:
+        """Take the transcript of the held question together with its rest. `whole`: see `add`."""
         held, self._held = self._held, None
-        kept = set(spoken_words(held.text if held else "")) & set(spoken_words(whole.text))
+        kept = set(spoken_words(held.text if held else "")) & set(spoken_words(both.text))
         if held is not None and len(kept) < _KEPT * len(set(spoken_words(held.text))):
-            whole = joined(held, whole)  # the recogniser left the first part out
-        return self.add(whole)
+            both = joined(held, both)  # the recogniser left the first part out
+        return self.add(both, whole)
 
     def due(self, now_ns: int) -> list[Transcript]:
         """Return the question that is held, if no rest can come any more."""

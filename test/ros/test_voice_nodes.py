@@ -362,6 +362,27 @@ def test_an_urgent_alert_stops_what_the_robot_says_and_it_goes_on_after_it(
     assert (mouth.said[1].text, mouth.said[1].complete) == (text, True)
 
 
+@needs_voice
+def test_alerts_that_waited_while_the_user_talked_are_summed_up(mouth: VoiceRig) -> None:
+    mouth.speaks.publish(Bool(data=True))
+    for k in range(5):
+        fields = {"kind": "proactive", "query_id": f"w{k}"}
+        mouth.answer(f"Cup {'abcde'[k]} fell.", (k + 1) * NS, **fields)
+    mouth.spin(0.5)
+    assert not mouth.sound
+    mouth.speaks.publish(Bool(data=False))
+    for number in range(5):  # how many, three watches, and the rest
+        mouth.report(mouth.sentence(number), 1.0)
+    mouth.rig.until(lambda: len(mouth.said) == 5, "what was said")
+    assert [(m.text, m.complete, m.reason) for m in mouth.said] == [
+        ("", False, "counted"),
+        ("", False, "counted"),
+        ("Cup c fell.", True, ""),
+        ("Cup d fell.", True, ""),
+        ("Cup e fell.", True, ""),
+    ]
+
+
 def test_a_speaker_without_a_device_reports_it_and_that_nothing_was_heard(
     voice: tuple[str, VoiceRig], monkeypatch: pytest.MonkeyPatch
 ) -> None:

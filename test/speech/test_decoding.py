@@ -276,3 +276,11 @@ def test_a_later_question_is_recognised_alone(room: Room) -> None:
     assert texts(room.hear(silence(1_500))) == [("final", "What time is it?")]
     first, second = room.slow.lengths
     assert second < first + 600 * 16
+
+
+def test_talk_that_another_voice_cuts_short_is_no_first_part(room: Room) -> None:
+    """Regression: "... and some" of a talker in the room was joined with a user's question."""
+    joiner = room.ears._joiner
+    heard = Transcript(TranscriptState.FINAL, "and then you take some", 0.9, T0, T0 + 1)
+    assert joiner.add(heard, whole=True) == [heard] and not joiner.holds
+    assert joiner.add(heard) == [] and joiner.holds

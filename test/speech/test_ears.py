@@ -381,7 +381,11 @@ def free(says: str | Recognition, **settings: object) -> Ears:
         (Recognition("HMM.", 0.59), "filler"),
         (Recognition("Ha ha ha ha ha, to be a lover.", 0.14, reason="no_speech"), "no_speech"),
         (Recognition("To all if I'm hungry", 0.29), "low_confidence"),
+        # a laugh, and Chinese, as Whisper tiny.en heard them
+        (Recognition("Ha ha ha to be a la la la la la", 0.32, reason="repeated"), "repeated"),
+        (Recognition("Do you want if I'm can't you appreciate", 0.28), "low_confidence"),
         (Recognition("Okay.", 0.55), "filler"),
+        (Recognition("Right.", 0.55), ""),
         (Recognition("What is on the table?", 0.89), ""),
     ],
 )

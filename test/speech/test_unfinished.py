@@ -17,7 +17,8 @@ from aura_core.words import spoken_words
 
 HALVES = """
 where is my; is there any; could you please; how many; how much; what is the; do you know
-do you know where; can you tell me; can you tell me if; would you; is it; are there; where did you
+do you know where; can you tell me; can you tell me if; would you;
+good you please; is it; are there; where did you
 what time do you; why is; which of the; is the book under; is somebody at; what is the name of
 is the ladder next to; tell me because; show me; who put the; is it cold or; do i need to
 did you see; can you open; let me know; i would like to know; tell me when; hey, could you please

@@ -74,7 +74,8 @@ def unfinished(words: Sequence[str]) -> bool:
         return before not in LESS
     polite = last == "please" and len(words) > 2
     return (
-        _asks_me(words)
+        (polite and before == "you")  # whatever was heard of "could"
+        or _asks_me(words)
         or _before_verb(words[:-1] if polite else words)
         or _before_object(words)
         or (last == "know" and before in KNOWERS and words[0] not in WH)
