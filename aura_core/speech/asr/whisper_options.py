@@ -43,11 +43,14 @@ class WhisperOptions:
 
 
 def check_languages(options: WhisperOptions, multilingual: bool, model: object) -> None:
-    """Raise ConfigError where a model of English alone is to understand another language."""
-    if multilingual or options.languages == ("en",):
+    """Raise ConfigError where a model of English alone is to understand another language.
+
+    Any language, as with `language: auto`, includes English.
+    """
+    others = [code for code in options.languages if code != "en"]
+    if multilingual or not others:
         return
     name = "languages" if len(options.languages) > 1 else "language"
-    others = [code for code in options.languages if code != "en"] or ["auto"]
     raise ConfigError(
         f"asr.{name}: {model} is an English model: use a multilingual one for '{others[0]}'"
     )
