@@ -15,8 +15,8 @@ from aura_core.plain import require
 from aura_core.reactions import ReactionConfig
 from aura_core.settings import Settings, named, section, setting
 from aura_core.speech.device import DeviceConfig
-from aura_core.speech.ears import EarsConfig
-from aura_core.speech.mouth import MouthConfig
+from aura_core.speech.ears_config import EarsConfig
+from aura_core.speech.mouth_types import MouthConfig
 from aura_core.speech.tts.base import TtsConfig
 
 

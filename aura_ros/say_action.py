@@ -15,7 +15,7 @@ from rclpy.task import Future
 
 from aura_core.live.talker import Talker
 from aura_core.speech.language_codes import code_of
-from aura_core.speech.mouth import Said
+from aura_core.speech.mouth_types import Said
 from aura_core.speech.normalise import for_speech
 from aura_ros.action import Say
 from aura_ros.goals import serve_action, settle

@@ -13,7 +13,7 @@ from std_srvs.srv import SetBool
 
 from aura_core.errors import AuraError
 from aura_core.live.host import Host
-from aura_core.speech.mouth import COUNTED
+from aura_core.speech.mouth_types import COUNTED
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Said

@@ -19,8 +19,8 @@ from std_msgs.msg import Bool, Header, String
 from aura_core.errors import AuraError, one_line
 from aura_core.live.talker import Talker
 from aura_core.node_settings import TtsNodeConfig
-from aura_core.speech.mouth import Said as CoreSaid
-from aura_core.speech.mouth import Sentence
+from aura_core.speech.mouth_types import Said as CoreSaid
+from aura_core.speech.mouth_types import Sentence
 from aura_core.speech.tts import open_voices
 from aura_core.speech.tts.voices import warning
 from aura_core.speech.types import NS, Audio

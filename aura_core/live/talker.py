@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
-from aura_core.speech.mouth import SAY, Mouth, MouthConfig, MouthCounters, Said, Sentence
+from aura_core.speech.mouth import Mouth
+from aura_core.speech.mouth_types import SAY, MouthConfig, MouthCounters, Said, Sentence
 from aura_core.speech.types import NS
 
 AHEAD = 2  # sentences made before the first of them was played, so that there is no gap

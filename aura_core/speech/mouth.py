@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 
-from aura_core.plain import require
-from aura_core.settings import Settings, setting
 from aura_core.speech.burst import Waiting, summed_up
+from aura_core.speech.mouth_answer import Answer, joined
+from aura_core.speech.mouth_types import SAY, MouthConfig, MouthCounters, Said, Sentence
 from aura_core.speech.normalise import for_speech
 from aura_core.speech.numerals import chinese_number, number_words
 from aura_core.speech.sentences import CJK, SentenceSplitter
@@ -22,177 +22,9 @@ from aura_core.speech.types import NS
 from aura_core.speech.unspoken import without_unspoken
 from aura_core.types import Kind
 
-COUNTED = "counted"  # why an alert is not complete: only its number was said
-SAY = "say"  # the kind of words that another node wants to be said
-_CHARS_PER_S = 14.0  # of English speech; estimates the length of a sound that is not made yet
 _ENOUGH = 0.7  # an alert that was interrupted after this share of a sentence is not said again
 _LONG_PAUSE_S = 2.0  # longest pause that an alert waits for after interruptions
 _REMEMBERED = 256  # ids of ended answers that are kept
-
-
-@dataclass(frozen=True)
-class MouthConfig(Settings, section="mouth"):
-    """When sentences are spoken, and which are dropped instead of being spoken late.
-
-    What is dropped is told on `aura/said`. While the robot itself speaks, nothing grows old.
-    """
-
-    stale_after_s: float = setting(
-        5.0,
-        "an answer to a question that could not be said for this long is dropped",
-        unit="s",
-        low=0.5,
-        high=600.0,
-    )
-    alert_ttl_s: float = setting(
-        300.0,
-        "an alert waits for a pause of the user for this long, then it is dropped and its watch is"
-        " opened again",
-        unit="s",
-        low=0.5,
-        high=3600.0,
-    )
-    urgent_ttl_s: float = setting(
-        30.0,
-        "an urgent alert that could not be said for this long is dropped, and its watch is opened"
-        " again",
-        unit="s",
-        low=0.5,
-        high=3600.0,
-    )
-    late_after_s: float = setting(
-        3.0,
-        'an alert that waited longer while the user talked begins with "While you talked:"',
-        unit="s",
-        low=0.0,
-        high=3600.0,
-    )
-    burst: int = setting(
-        3,
-        "most different alerts that are said one by one after the user talked; of more, their"
-        " number and the newest words of three watches",
-        low=1,
-        high=1000,
-    )
-    pause_s: float = setting(
-        0.3,
-        "how long the user must have been silent before an unasked answer begins",
-        unit="s",
-        low=0.0,
-        parameter=None,
-    )
-    max_sentences: int = setting(
-        64,
-        "most sentences that wait; of an answer that does not fit, the rest is dropped; an alert"
-        " takes the place of the last sentences of others",
-        low=1,
-        high=1000,
-        parameter="max_queue",
-    )
-    max_chars: int = setting(
-        200, "longest sentence; see SentenceSplitter", unit="characters", low=20, parameter=None
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        shortest = min(self.stale_after_s, self.alert_ttl_s, self.urgent_ttl_s)
-        require(
-            self.pause_s < shortest,
-            "mouth: pause_s < stale_after_s, alert_ttl_s and urgent_ttl_s is needed",
-        )
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One sentence to synthesise.
-
-    `tag` identifies its samples in playback, and is never used twice.
-    """
-
-    tag: int
-    answer_id: str
-    text: str  # as the assistant wrote it
-    speech: str  # as the synthesizer gets it, never empty; with `lead` before it
-    urgent: bool
-    stamp_ns: int  # when it became complete
-    language: str = ""  # code of the language; "": that of its script
-    lead: str = ""  # said before the text, and no part of it: "While you talked: "
-    place: int = 0  # grows within an answer; the same when the sentence is said again
-
-
-@dataclass(frozen=True)
-class Said:
-    """What was heard of an answer. `complete` is set if that is all of it.
-
-    `reason` is "counted" for an alert of which only the number was said, or the beginning; "" where
-    the caller knows why it is not complete.
-    """
-
-    id: str
-    text: str
-    complete: bool
-    reason: str = ""
-
-
-@dataclass
-class MouthCounters:
-    """Counts since the start. All count sentences, except `answers` and `interruptions`."""
-
-    answers: int = 0
-    said: int = 0
-    stale: int = 0  # waited too long
-    overflow: int = 0  # did not fit
-    failed: int = 0  # the synthesizer or the loudspeaker did not manage
-    interrupted: int = 0  # dropped or cut short by an interruption
-    counted: int = 0  # of alerts that were summed up: their number is said, and not their words
-    merged: int = 0  # of alerts whose words wait already: they are said once, with their number
-    repeated: int = 0  # of alerts, cut short by an interruption and said again
-    interruptions: int = 0
-    preempted: int = 0  # cut short by an urgent answer, and said again after it
-
-
-@dataclass
-class _Answer:
-    id: str
-    splitter: SentenceSplitter
-    touched_ns: int  # when its text last grew, or a sentence of it was last reported
-    resumed_ns: int = 0  # when its next sentence could begin: the end of the sentence before
-    unasked: bool = True  # until its kind says that a user asked
-    urgent: bool = False
-    final: bool = False
-    cut: bool = False  # a sentence was dropped: the rest is not spoken either
-    cancelled: bool = False  # nobody wants to hear it any more
-    missing: bool = False  # a sentence failed: the rest is spoken all the same
-    kind: str = ""
-    language: str = ""
-    held: bool = False  # it had to wait while the user talked
-    repeats: int = 0
-    also: list[str] = field(default_factory=list)  # other alerts with the same words
-    watch: str = ""  # id of the watch that it answers
-    summed: dict[str, str] = field(default_factory=dict)  # alerts that it sums up: words by id
-    waiting: list[Sentence] = field(default_factory=list)
-    sounding: dict[int, Sentence] = field(default_factory=dict)  # handed out, not reported yet
-    # by tag of `sounding`: length of the sound, where it is known
-    made_ns: dict[int, int] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def begun(self) -> bool:
-        return bool(self.said or self.sounding)
-
-    @property
-    def alert(self) -> bool:
-        """Whether nobody asked for it just now. While an unasked answer grows it has no kind."""
-        return self.unasked and (bool(self.kind) or not self.final)
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether it goes on after an interruption. What another node says is over then."""
-        return self.alert and self.kind != SAY
-
-    @property
-    def over(self) -> bool:
-        return (self.final or self.cut) and not self.waiting and not self.sounding
 
 
 class Mouth:
@@ -206,7 +38,7 @@ class Mouth:
         self.config = config or MouthConfig()
         self.counters = MouthCounters()
         # the answers that are not over, in the order of arrival
-        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
         # ids of answers that are over, and whether their final text has come
         self._over: OrderedDict[str, bool] = OrderedDict()
         self._tags = 0
@@ -249,7 +81,7 @@ class Mouth:
         self._over.pop(id, None)
         answer = self._answers.get(id)
         if answer is None:
-            answer = _Answer(id, SentenceSplitter(self.config.max_chars), now_ns)
+            answer = Answer(id, SentenceSplitter(self.config.max_chars), now_ns)
             self._answers[id] = answer
             self.counters.answers += 1
         answer.kind = kind or answer.kind
@@ -283,7 +115,7 @@ class Mouth:
         if not self._merged(answer):
             self._settle(answer)
 
-    def _merged(self, answer: _Answer) -> bool:
+    def _merged(self, answer: Answer) -> bool:
         """Let an alert whose words wait already be said with them. Returns whether it was."""
         if not (answer.final and answer.alert and answer.waiting) or answer.begun or answer.cut:
             return False
@@ -338,7 +170,7 @@ class Mouth:
         answer.sounding[sentence.tag] = sentence
         return sentence
 
-    def _sum_up(self, ready: list[_Answer]) -> _Answer | None:
+    def _sum_up(self, ready: list[Answer]) -> Answer | None:
         """Where more alerts wait than a user wants to hear one by one, let the newest tell of all.
 
         Returns it, if there are so many.
@@ -385,11 +217,11 @@ class Mouth:
             )
         return carrier
 
-    def _pause_s(self, answer: _Answer) -> float:
+    def _pause_s(self, answer: Answer) -> float:
         """How long the user must have been silent. Who was interrupted waits for a longer pause."""
         return min(self.config.pause_s * 3**answer.repeats, max(self.config.pause_s, _LONG_PAUSE_S))
 
-    def _introduce(self, answer: _Answer, sentence: Sentence, now_ns: int) -> Sentence:
+    def _introduce(self, answer: Answer, sentence: Sentence, now_ns: int) -> Sentence:
         """Say before an alert that it comes late, and how often it came."""
         if answer.begun or not answer.alert or answer.kind == SAY:
             return sentence
@@ -445,7 +277,7 @@ class Mouth:
         if answer is None:
             return  # interrupted meanwhile
         sentence = answer.sounding[tag]
-        words = self._words_heard(answer, sentence, played_ns)
+        words = answer.words_heard(sentence, played_ns)
         if words == sentence.text:
             self._report(tag, now_ns, failed=False)
             return
@@ -487,7 +319,7 @@ class Mouth:
         for answer in list(self._answers.values()):
             again: list[Sentence] = []
             for tag, sentence in answer.sounding.items():
-                words = self._words_heard(answer, sentence, played_ns.get(tag, 0))
+                words = answer.words_heard(sentence, played_ns.get(tag, 0))
                 if words == sentence.text:
                     self.counters.said += 1
                 elif answer.repeatable and len(words) < _ENOUGH * len(sentence.text):
@@ -508,7 +340,7 @@ class Mouth:
                 continue
             self.counters.interrupted += len(answer.waiting)
             complete = answer.final and not (answer.cut or answer.missing or answer.waiting)
-            answers += self._heard(answer, complete)
+            answers += answer.heard(complete)
             self._forget(answer)
         return answers
 
@@ -539,8 +371,8 @@ class Mouth:
         if answer is None:
             return ""
         sentence = answer.sounding.get(tag)
-        words = self._words_heard(answer, sentence, played_ns) if sentence else ""
-        return _joined([*answer.said, *([words] if words else [])])
+        words = answer.words_heard(sentence, played_ns) if sentence else ""
+        return joined([*answer.said, *([words] if words else [])])
 
     @property
     def waiting(self) -> int:
@@ -589,12 +421,12 @@ class Mouth:
                 answer.cut = True
                 self._settle(answer)
 
-    def _time_to_live_s(self, answer: _Answer) -> float:
+    def _time_to_live_s(self, answer: Answer) -> float:
         if answer.urgent:
             return self.config.urgent_ttl_s
         return self.config.alert_ttl_s if answer.alert else self.config.stale_after_s
 
-    def _room_for(self, answer: _Answer) -> bool:
+    def _room_for(self, answer: Answer) -> bool:
         """Whether one more sentence of this answer fits.
 
         For an urgent answer, and for the first sentence of an alert, a sentence that is not urgent
@@ -603,7 +435,7 @@ class Mouth:
         """
         if self.waiting < self.config.max_sentences:
             return True
-        victims: list[_Answer] = []
+        victims: list[Answer] = []
         if answer.urgent or (answer.alert and not answer.waiting and not answer.begun):
             waiting = [a for a in self._answers.values() if a.waiting and not a.urgent]
             victims = [a for a in waiting if a.begun or len(a.waiting) > 1]
@@ -616,54 +448,14 @@ class Mouth:
         self._settle(victims[-1])
         return True
 
-    def _words_heard(self, answer: _Answer, sentence: Sentence, played_ns: int) -> str:
-        """Return the words of a sentence that were heard after `played_ns` of playback.
-
-        That is the whole text if all of the sound was played.
-        """
-        before, total_ns = len(sentence.lead), answer.made_ns.get(sentence.tag)
-        if total_ns is not None and played_ns >= total_ns:
-            return sentence.text
-        if total_ns is None:
-            total_ns = max(int(len(sentence.speech) / _CHARS_PER_S * NS), played_ns + 1)
-        heard = (before + len(sentence.text)) * played_ns / total_ns - before
-        ends = [m.end() for m in re.finditer(rf"[{CJK}]|[^\s{CJK}]+", sentence.text)]
-        return sentence.text[: max((end for end in ends[:-1] if end <= heard), default=0)]
-
-    def _settle(self, answer: _Answer) -> None:
+    def _settle(self, answer: Answer) -> None:
         if answer.over:
             whole = answer.final and not answer.cut and not answer.missing
-            self._ended += self._heard(answer, whole)
+            self._ended += answer.heard(whole)
             self._forget(answer)
 
-    def _heard(self, answer: _Answer, complete: bool) -> list[Said]:
-        """What was heard of an answer, and of the alerts that were said with it."""
-        text = _joined(answer.said)
-        if answer.summed:
-            return [_heard_of(id, words, text) for id, words in answer.summed.items()]
-        return [Said(id, text, complete) for id in (answer.id, *answer.also)]
-
-    def _forget(self, answer: _Answer) -> None:
+    def _forget(self, answer: Answer) -> None:
         if self._answers.pop(answer.id, None) is not None:
             self._over[answer.id] = answer.final
             while len(self._over) > _REMEMBERED:
                 self._over.popitem(last=False)
-
-
-def _heard_of(id: str, words: str, text: str) -> Said:
-    """What was heard of an alert that was summed up, where `text` was heard of the summary."""
-    if not text:
-        return Said(id, "", False)  # its turn never came
-    if words and words in text:
-        return Said(id, words, True)
-    return Said(id, "", False, COUNTED)
-
-
-def _joined(sentences: list[str]) -> str:
-    """Join sentences to one text, without a space after Chinese."""
-    text = ""
-    for sentence in sentences:
-        text += (
-            "" if not text or re.search(rf"[{CJK}。！？；，、：”」]$", text) else " "
-        ) + sentence
-    return text

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aura_core.live.talker import Talker
-from aura_core.speech.mouth import MouthConfig, Said, Sentence
+from aura_core.speech.mouth_types import MouthConfig, Said, Sentence
 from aura_core.speech.playback import PlaybackBuffer
 from aura_core.speech.types import NS, Audio
 from aura_core.speech.utterances import Ended, Utterances

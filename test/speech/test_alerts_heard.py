@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import pytest
 from talker_rig import Stage
 
-from aura_core.speech.mouth import Mouth, MouthConfig, MouthCounters, Said, Sentence
+from aura_core.speech.mouth import Mouth
+from aura_core.speech.mouth_types import MouthConfig, MouthCounters, Said, Sentence
 from aura_core.speech.types import NS
 
 TICK_NS = NS // 20

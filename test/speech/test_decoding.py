@@ -13,7 +13,8 @@ from test_ears import T0, LevelVad, hear, silence, speech
 from aura_core.speech.asr import AsrConfig, TurnDetector
 from aura_core.speech.asr.base import BufferedUtterance, Recognition
 from aura_core.speech.decoding import agreed
-from aura_core.speech.ears import Ears, EarsConfig, Event
+from aura_core.speech.ears import Ears, Event
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.endpointing import End, Onset
 from aura_core.speech.types import Transcript, TranscriptState
 

@@ -13,7 +13,8 @@ from aura_core.errors import ConfigError, InputError
 from aura_core.speech.asides import Aside
 from aura_core.speech.asr import AsrConfig, TurnDetector
 from aura_core.speech.asr.base import Recognition
-from aura_core.speech.ears import Ears, EarsConfig, Event
+from aura_core.speech.ears import Ears, Event
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Onset
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.vad import FRAME

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aura_core.errors import ConfigError
-from aura_core.speech.mouth import SAY, Mouth, MouthConfig, Said
+from aura_core.speech.mouth import Mouth
+from aura_core.speech.mouth_types import SAY, MouthConfig, Said
 from aura_core.speech.types import NS
 
 MS = NS // 1000

@@ -18,7 +18,8 @@ from aura_core.bench.speech.voices import available, mix_noise, pad, say
 from aura_core.speech.asr import AsrConfig, open_recognizer
 from aura_core.speech.asr.base import RATE
 from aura_core.speech.asr.encoded import LEAST, WHOLE, EncodedUtterance
-from aura_core.speech.ears import Ears, EarsConfig, open_ears
+from aura_core.speech.ears import Ears, open_ears
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from talker_rig import TICK_S, Stage
 
-from aura_core.speech.mouth import Said
+from aura_core.speech.mouth_types import Said
 from aura_core.speech.types import NS
 
 LONG = "The train to the coast leaves at nine and stops at every station on the way to the sea."

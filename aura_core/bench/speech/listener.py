@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from aura_core.bench.speech.sounds import RATE, Samples
 from aura_core.errors import ModelError
 from aura_core.speech.asr import AsrConfig, Grammar
-from aura_core.speech.ears import Ears, EarsConfig, Event, open_ears
+from aura_core.speech.ears import Ears, Event, open_ears
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig, WakeMode
 
