@@ -365,16 +365,20 @@ def test_an_urgent_alert_stops_what_the_robot_says_and_it_goes_on_after_it(
 @needs_voice
 def test_alerts_that_waited_while_the_user_talked_are_summed_up(mouth: VoiceRig) -> None:
     mouth.speaks.publish(Bool(data=True))
+    mouth.answer("One.", 100 * NS)  # its sound comes when the node knows that the user talks
+    mouth.report(mouth.sentence(0), 1.0)
     for k in range(5):
         fields = {"kind": "proactive", "query_id": f"w{k}"}
         mouth.answer(f"Cup {'abcde'[k]} fell.", (k + 1) * NS, **fields)
-    mouth.spin(0.5)
-    assert not mouth.sound
+    mouth.answer("Two.", 101 * NS)  # and this when it knows the alerts
+    mouth.report(mouth.sentence(1), 1.0)
     mouth.speaks.publish(Bool(data=False))
-    for number in range(5):  # how many, three watches, and the rest
+    for number in range(2, 7):  # how many, three watches, and the rest
         mouth.report(mouth.sentence(number), 1.0)
-    mouth.rig.until(lambda: len(mouth.said) == 5, "what was said")
+    mouth.rig.until(lambda: len(mouth.said) == 7, "what was said")
     assert [(m.text, m.complete, m.reason) for m in mouth.said] == [
+        ("One.", True, ""),
+        ("Two.", True, ""),
         ("", False, "counted"),
         ("", False, "counted"),
         ("Cup c fell.", True, ""),
