@@ -13,6 +13,7 @@ from dataclasses import replace
 from math import inf
 
 from aura_core.speech.burst import Waiting, summed_up
+from aura_core.speech.language import language_of
 from aura_core.speech.mouth_answer import Answer, joined
 from aura_core.speech.mouth_types import SAY, MouthConfig, MouthCounters, Said, Sentence
 from aura_core.speech.normalise import for_speech
@@ -91,8 +92,9 @@ class Mouth:
         answer.urgent = answer.urgent or urgent
         answer.touched_ns = now_ns
         answer.final = answer.final or final
-        for sentence in answer.splitter.feed(without_unspoken(text), final):
-            speech = for_speech(sentence)
+        shown = without_unspoken(text)
+        for sentence in answer.splitter.feed(shown, final):
+            speech = for_speech(sentence, shown)
             if not speech:
                 continue  # nothing to speak: an emoji, or a line between paragraphs
             if answer.cut or not self._room_for(answer):
@@ -108,7 +110,7 @@ class Mouth:
                     speech,
                     answer.urgent,
                     now_ns,
-                    language,
+                    language or language_of(sentence, shown),  # "14:05" has that of its answer
                     place=self._tags,
                 )
             )

@@ -96,7 +96,7 @@ class Sentence:
     speech: str  # as the synthesizer gets it, never empty; with `lead` before it
     urgent: bool
     stamp_ns: int  # when it became complete
-    language: str = ""  # code of the language; "": that of its script
+    language: str = ""  # code of the language; "": that of its words
     lead: str = ""  # said before the text, and no part of it: "While you talked: "
     place: int = 0  # grows within an answer; the same when the sentence is said again
 

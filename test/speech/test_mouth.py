@@ -498,6 +498,15 @@ def test_cancelled_words_end_with_the_sentence_that_sounds() -> None:
     assert not mouth.cancel("s1") and not mouth.busy
 
 
+def test_a_sentence_without_words_has_the_language_of_its_answer() -> None:
+    mouth = Mouth()
+    mouth.response("a", "现在的时间是：\n14:05", True, "real-time", now_ns=0)
+    first, second = mouth.next(0), mouth.next(0)
+    assert first is not None and second is not None
+    assert (first.language, second.language) == ("zh", "zh")
+    assert "点" in second.speech
+
+
 def test_an_answer_that_was_begun_goes_on_before_an_earlier_one_that_waited() -> None:
     mouth = Mouth(MouthConfig(pause_s=0.3))
     mouth.response("w", "The cup fell.", True, "proactive", now_ns=0)
