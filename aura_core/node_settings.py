@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from aura_core.config import AssistantNodeConfig
 from aura_core.console.settings import ConsoleConfig
 from aura_core.errors import ConfigError
+from aura_core.plain import require
 from aura_core.reactions import ReactionConfig
 from aura_core.settings import Settings, named, section, setting
 from aura_core.speech.device import DeviceConfig
-from aura_core.speech.ears import EarsConfig
-from aura_core.speech.mouth import MouthConfig
+from aura_core.speech.ears_config import EarsConfig
+from aura_core.speech.mouth_types import MouthConfig
 from aura_core.speech.tts.base import TtsConfig
 
 
@@ -120,8 +121,12 @@ class MicrophoneConfig(Settings):
     audio: DeviceConfig = section(DeviceConfig, prefix="")
     audio_topic: str = setting(
         "",
-        "take the sound of this topic of audio_common_msgs, 16 bits and mono with `rate` samples a"
-        " second; empty: of the device",
+        "take the sound of this topic of audio_common_msgs, of 16 bits; empty: of the device",
+    )
+    audio_info: str = setting(
+        "",
+        "topic of AudioInfo of that sound: its rate, and its channels, which are mixed to one;"
+        " empty: `rate` and one channel",
     )
     audio_type: str = setting(
         "AudioDataStamped",
@@ -129,6 +134,13 @@ class MicrophoneConfig(Settings):
         choices=("AudioDataStamped", "AudioData"),
     )
     frame_id: str = setting("microphone", "frame_id of the sound")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_way(self.audio, self.audio_topic)
+        require(
+            bool(self.audio_topic) or not self.audio_info, "audio_info: audio_topic is needed too"
+        )
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,26 @@ class SpeakerConfig(Settings):
     )
     reference: bool = setting(
         True, "publish what is played on speaker/reference, for echo cancellation"
+    )
+    audio_topic: str = setting(
+        "",
+        "send the sound to this topic of audio_common_msgs, 16 bits and mono with `rate` samples a"
+        " second; empty: to the device",
+    )
+    audio_type: str = setting(
+        "AudioData", "type of that topic", choices=("AudioData", "AudioDataStamped")
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_way(self.audio, self.audio_topic)
+
+
+def _one_way(audio: DeviceConfig, topic: str) -> None:
+    """Raise ConfigError where sound is to go both ways: by a device and by a topic."""
+    require(
+        not topic or audio.name is None,
+        f"audio_topic ({topic}) and device ({audio.name}): set one of them",
     )
 
 

@@ -30,6 +30,7 @@ from aura_core.live.events import (
     Refused,
     Stepped,
     Told,
+    Unheard,
     Watched,
     Words,
 )
@@ -271,6 +272,10 @@ class AssistantNode(AuraNode):
             case Refused():
                 self._refuse(event.query.id, event.reason)
                 self._goals.refused(event.query.id, event.reason)
+            case Unheard():
+                self._responses.publish(
+                    to.unheard_msg(self._refusals.next("x"), event, self.now_ns())
+                )
             case Problem():
                 self.complain(event.message)
                 if event.chunk is not None:  # a lost chunk has a heartbeat too

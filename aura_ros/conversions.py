@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 from aura_core.errors import InputError
 from aura_core.live.events import Alert as CoreAlert
 from aura_core.live.events import Asked as CoreAsked
-from aura_core.live.events import Delegated, Stepped, Told, Words
+from aura_core.live.events import Delegated, Stepped, Told, Unheard, Words
 from aura_core.live.health import Health
 from aura_core.memory.notes import Note as CoreNote
 from aura_core.memory.wanted import Wanted
@@ -139,6 +139,7 @@ def partial_msg(words: Words, age_ms: float) -> Response:
         text=words.text,
         kind=str(Kind.REAL_TIME) if words.asked else "",
         final=False,
+        urgent=words.urgent,
         frame_age_ms=age_ms,
         camera=words.stream,
     )
@@ -204,6 +205,19 @@ def refusal_msg(id: str, query_id: str, reason: str, now_ns: int) -> Response:
         text=f"I cannot answer that: {reason}.",
         kind=str(Kind.REAL_TIME),
         query_id=query_id,
+        final=True,
+        refused=True,
+    )
+
+
+def unheard_msg(id: str, event: Unheard, now_ns: int) -> Response:
+    """Words about a watch whose alerts nobody could hear. They wait for a pause, as alerts do."""
+    return Response(
+        header=header(now_ns, ""),
+        id=id,
+        text=event.message,
+        kind=str(Kind.PROACTIVE),
+        query_id=event.query.id,
         final=True,
         refused=True,
     )

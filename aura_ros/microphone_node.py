@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aura_core.errors import InputError
 from aura_core.node_settings import MicrophoneConfig
 from aura_core.speech.devices import Microphone
 from aura_ros import qos
@@ -17,7 +18,7 @@ from aura_ros.device_log import DeviceLog
 from aura_ros.msg import AudioChunk
 from aura_ros.node import AuraNode
 from aura_ros.process import run
-from aura_ros.speech_conversions import audio_msg, from_audio_common
+from aura_ros.speech_conversions import audio_msg, check_audio_info, from_audio_common
 from aura_ros.typed import interface
 
 
@@ -34,12 +35,19 @@ class MicrophoneNode(AuraNode):
         self._log = DeviceLog(self.get_logger(), "hearing")
         self._publisher = self.publish_on(AudioChunk, "microphone/audio", qos.AUDIO)
         self._kind = None
+        self._rate, self._channels = self._config.audio.rate, 1  # of that sound
+        self._info = None
+        if self._config.audio_info:
+            self._info = interface("audio_common_msgs/msg/AudioInfo", "msg")
         if self._config.audio_topic:
             self._kind = interface(f"audio_common_msgs/msg/{self._config.audio_type}", "msg")
 
     def activate(self) -> None:
         """Open the device. Only a wrong setting is an error: a device may come later."""
         if self._kind is not None:
+            if self._info is not None:
+                self._rate = 0  # not known yet
+                self.subscribe(self._info, self._config.audio_info, self._on_info, qos.LATCHED)
             self.subscribe(self._kind, self._config.audio_topic, self._on_sound, qos.AUDIO)
             return
         self._microphone = Microphone(self._config.audio, clock=self.now_ns)
@@ -48,9 +56,21 @@ class MicrophoneNode(AuraNode):
 
     def _on_sound(self, msg: Any) -> None:
         """Sound of audio_common_msgs."""
+        if not self._rate:
+            return
         self._chunks += 1
-        audio = from_audio_common(msg, self._config.audio.rate, self.now_ns())
+        audio = from_audio_common(msg, self._rate, self.now_ns(), self._channels)
         self._publisher.publish(audio_msg(audio, self._config.frame_id))
+
+    def _on_info(self, msg: Any) -> None:
+        """What the sound is. Without knowing it, none is taken."""
+        try:
+            check_audio_info(msg)
+        except InputError as e:
+            self._rate = 0
+            self.complain(str(e))
+        else:
+            self._rate, self._channels = int(msg.sample_rate), int(msg.channels)
 
     def _main(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
@@ -64,8 +84,12 @@ class MicrophoneNode(AuraNode):
         """See `AuraNode`."""
         if self._kind is not None:
             topic = self._config.audio_topic
+            values = {"chunks": self._chunks, "rate": self._rate, "channels": self._channels}
             message = "hearing" if self._chunks else f"no sound comes on {topic}"
-            return "ok" if self._chunks else "error", message, {"chunks": self._chunks}, topic
+            if not self._rate:
+                message = self.problem or f"no AudioInfo comes on {self._config.audio_info}"
+            well = self._chunks and self._rate
+            return "ok" if well else "error", message, values, topic
         state = self._microphone.state
         self._log.note(state)
         values = {

@@ -13,6 +13,7 @@ from std_srvs.srv import SetBool
 
 from aura_core.errors import AuraError
 from aura_core.live.host import Host
+from aura_core.speech.mouth_types import COUNTED
 from aura_ros import conversions as to
 from aura_ros import qos
 from aura_ros.msg import Said
@@ -40,7 +41,8 @@ class WatchServices:
         node.serve(SetBool, "aura/pause", self._pause)
 
     def _said(self, msg: Said) -> None:
-        if not msg.complete:
+        # What was only counted stays in the conversation: a user may ask for it.
+        if not msg.complete and msg.reason != COUNTED:
             self._host.heard(msg.response_id, msg.text)
 
     async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:

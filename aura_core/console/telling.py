@@ -47,6 +47,8 @@ class Telling:
             case e.Refused(query=q):
                 refused = p.Refused(q.id, event.stream, q.text, event.reason, now_ms())
                 self._tell(refused)
+            case e.Unheard(query=q):
+                self._tell(p.Refused(q.id, event.stream, q.text, event.message, now_ms()))
             case e.Watched():
                 self._watches[event.stream] = event.watches
                 self.tell_watches()

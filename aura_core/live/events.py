@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aura_core.memory.notes import Note
+from aura_core.stream.attribution import REOPENINGS
 from aura_core.stream.watches import Watch
 from aura_core.types import Answered, Call, Delegate, Frame, Query, Response, Step
+from aura_core.words import shorten
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Words:
     stamp_ns: int  # newest frame that the words describe
     asked: bool  # whether they answer a question of this chunk
     frame_id: str = ""  # camera of that frame
+    urgent: bool = False  # they probably answer an urgent watch
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,23 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Unheard:
+    """Nobody could hear the answer of a watch, however often it was opened again: it stays closed.
+    A `Problem` is told of it too."""
+
+    stream: str
+    query: Query  # the watch
+
+    @property
+    def message(self) -> str:
+        """What the user should know, as a sentence."""
+        return (
+            f'I could not make myself heard about "{shorten(self.query.text)}", in'
+            f" {REOPENINGS + 1} tries. I watch for it no more."
+        )
+
+
+@dataclass(frozen=True)
 class Problem:
     """Something failed, and the stream goes on."""
 
@@ -168,6 +188,7 @@ Event = (
     | Delegated
     | Told
     | Refused
+    | Unheard
     | Problem
     | Failed
     | Moved

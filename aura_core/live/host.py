@@ -36,6 +36,7 @@ from aura_core.live.events import (
     Ready,
     Refused,
     Stepped,
+    Unheard,
     Watched,
     Words,
 )
@@ -58,6 +59,7 @@ from aura_core.stream.recovery import Lost, Recovery
 from aura_core.stream.watches import Watch
 from aura_core.tools import result_of
 from aura_core.types import Call, Chunk, Frame, Query, Response, Step
+from aura_core.words import shorten
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -240,7 +242,8 @@ class Host:
         """Tell that only the part `said` of a response was heard aloud.
 
         An answer that is still being generated ends at its next token. The conversation then holds
-        `said` as the answer. Where nothing was heard, the watches that it answered are open again.
+        `said` as the answer. Where nothing was heard, the watches that it answered are open again;
+        where that has happened too often, `Unheard` is told.
         """
         for stream in self.streams.values():
             if stream.engine is None:
@@ -248,7 +251,7 @@ class Host:
             if stream.answering == response_id:
                 stream.engine.cancel()
             done = stream.inbox.call(partial(_heard, response_id, said))
-            done.add_done_callback(lambda done, stream=stream: self._complain(stream, done))
+            done.add_done_callback(lambda done, stream=stream: self._after_heard(stream, done))
 
     def ask(self, query: Query | str, stream: str | None = None, source: str = "") -> Future[Query]:
         """Ask a question that the user expects to be answered now, or begin a watch.
@@ -629,7 +632,10 @@ class Host:
             if text != said:  # a token may be part of a character, or a space
                 said = text
                 asked = query is not None
-                self._tell(Words(stream.name, response_id, text, stamp_ns, asked, frame_id))
+                attribution = stream.engine.conversation.attribution
+                urgent = not asked and attribution.urgent_so_far(text)
+                words = Words(stream.name, response_id, text, stamp_ns, asked, frame_id, urgent)
+                self._tell(words)
 
         return tell
 
@@ -692,9 +698,16 @@ class Host:
             return False
         return done > 0
 
-    def _complain(self, stream: Stream, done: Future[Any]) -> None:
+    def _after_heard(self, stream: Stream, done: Future[tuple[Query, ...]]) -> None:
         if (error := done.exception()) is not None:
             self._report(stream, f"what was said aloud could not be remembered: {one_line(error)}")
+            return
+        for watch in done.result():
+            told = shorten(watch.text)
+            self._report(
+                stream, f"nobody heard the alert of watch {watch.id}, '{told}': it is lost"
+            )
+            self._tell(Unheard(stream.name, watch))
 
     def _report(self, stream: Stream, message: str, chunk: int | None = None) -> None:
         stream.errors += 1
@@ -707,10 +720,11 @@ class Host:
             listener(event)
 
 
-def _heard(response_id: str, said: str, engine: StreamEngine) -> None:
-    if not said.strip():
-        engine.unheard(response_id)
+def _heard(response_id: str, said: str, engine: StreamEngine) -> tuple[Query, ...]:
+    """Returns the watches whose alert is lost, because nobody heard it."""
+    lost = engine.unheard(response_id) if not said.strip() else ()
     engine.amend(response_id, said)
+    return lost
 
 
 def _unwatch(inbox: Inbox, watch_id: str, engine: StreamEngine) -> bool:

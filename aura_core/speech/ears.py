@@ -21,10 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_core.errors import InputError
-from aura_core.settings import Settings, section, setting
 from aura_core.speech.asides import Aside, Asides
 from aura_core.speech.asr import (
-    AsrConfig,
     Grammar,
     Recognition,
     Recognizer,
@@ -34,25 +32,24 @@ from aura_core.speech.asr import (
 )
 from aura_core.speech.asr.base import BufferedUtterance
 from aura_core.speech.decoding import Decoder, agreed
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.endpointing import (
     FRAME_NS,
-    FREE_LIMIT_S,
-    LIMIT_S,
     MS,
     Completeness,
     End,
-    EndpointConfig,
     Endpointer,
     Onset,
 )
-from aura_core.speech.joining import Joiner
+from aura_core.speech.fillers import Fillers
+from aura_core.speech.joining import FirstPart, Joiner
 from aura_core.speech.own_sound import Doubt, EchoState
 from aura_core.speech.own_voice import FOREVER_NS, KEPT_NS, OwnVoice, Windows
 from aura_core.speech.resample import Resampler
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
-from aura_core.speech.vad import FRAME, RATE, VADS, EnergyGate, Vad, open_vad
-from aura_core.speech.verdict import SURER, Judge, Said
-from aura_core.speech.wake import WakeConfig, WakeRule
+from aura_core.speech.vad import FRAME, RATE, EnergyGate, Vad, open_vad
+from aura_core.speech.verdict import Judge, Said
+from aura_core.speech.wake import WakeRule
 
 # Of the silence after the newest speech, the recogniser of a grammar gets so much. A sentence must
 # be complete at the end of the sound, so in more silence it finds words that nobody said: "mm" and
@@ -62,120 +59,11 @@ CATCH_UP = 4  # most frames that the recogniser is fed while one new frame (32 m
 # What a recogniser may raise over an utterance: torch and CTranslate2 report a full or lost GPU as
 # RuntimeError.
 _RECOGNIZER_ERRORS = (RuntimeError, ValueError, MemoryError)
-# Whisper tiny: questions are at 0.66 and more, nonsense made of laughs and of Chinese at 0.29 and
-# less; a single word ("stop") may be as low as 0.28.
-FREE_CONFIDENCE = 0.35
 # An utterance that begins within this time after a mute had begun before: the VAD takes some frames
 # to find speech.
 CLIPPED_NS = 3 * FRAME_NS
 WAITING = 4  # most utterances that wait for the recogniser; older ones are given up
 CLIP_LSB = 32_700  # a peak at or above this means that the microphone's gain is too high
-
-
-@dataclass(frozen=True)
-class EarsConfig(Settings, section="ears"):
-    """Settings of one speech input. As ROS 2 parameters, the nested sections have no prefix."""
-
-    vad: str = setting(
-        "pysilero",
-        "voice activity detection: pysilero, or silero (onnxruntime)",
-        choices=VADS,
-    )
-    endpoint: EndpointConfig = section(EndpointConfig, prefix="")
-    asr: AsrConfig = section(AsrConfig, prefix="")
-    wake: WakeConfig = section(WakeConfig, prefix="")
-    adaptive: bool = setting(True, "the hangover follows the words so far", parameter=None)
-    min_confidence: float | None = setting(
-        None,
-        "transcripts below are rejected as low_confidence",
-        low=0.0,
-        high=1.0,
-        unset=-1.0,
-        null=f"{FREE_CONFIDENCE} for whisper and faster_whisper; 0 for pocketsphinx, which has"
-        " rejection",
-    )
-    mute_tail_ms: int = setting(
-        350,
-        "sound is still ignored for this long after the robot's voice: its echo in the room, and"
-        " what the devices still hold in their buffers",
-        unit="ms",
-        low=0,
-        high=5_000,
-        parameter=None,
-    )
-    max_gap_ms: int = setting(
-        100,
-        "a larger jump between stamps means that sound was lost",
-        unit="ms",
-        low=0,
-        high=5_000,
-        parameter=None,
-    )
-    partials_s: float = setting(
-        0.0,
-        "whisper: partial transcripts are made again after so much more speech, on the words of"
-        " which two transcripts agree; each costs a run of the model; 0: only at pauses",
-        unit="s",
-        low=0.0,
-        high=10.0,
-    )
-    ahead_ms: int = setting(
-        200,
-        "whisper: silence after which the words so far are recognised already, before the end of"
-        " the utterance",
-        unit="ms",
-        low=64,
-        high=5_000,
-        parameter=None,
-    )
-    join_s: float = setting(
-        2.0,
-        "free speech: a question whose last word needs another one (tell me when ...) waits for"
-        " its rest for so long; 0: not at all",
-        unit="s",
-        low=0.0,
-        high=10.0,
-    )
-    gate_db: float = setting(
-        4.0,
-        "the VAD is run on frames that are louder than the noise floor by this; 0: on all frames",
-        unit="dB",
-        low=0.0,
-        high=20.0,
-        parameter=None,
-    )
-    quiet_lsb: int = setting(
-        8,
-        "a frame with a peak below this is silence, and the VAD is not run on it",
-        unit="steps of 16-bit samples",
-        low=0,
-        high=3_000,
-        parameter=None,
-    )
-
-    @property
-    def free(self) -> bool:
-        """Whether the recogniser takes any words, and not only those of a grammar."""
-        return self.asr.backend != "pocketsphinx"
-
-    @property
-    def utterances(self) -> EndpointConfig:
-        """When an utterance ends, with the limit of the recogniser's kind."""
-        limit_s = self.endpoint.max_s or (FREE_LIMIT_S if self.free else LIMIT_S)
-        return replace(self.endpoint, max_s=limit_s)
-
-    @property
-    def least_confidence(self) -> float:
-        """The confidence below which a transcript is rejected."""
-        if self.min_confidence is not None:
-            return self.min_confidence
-        return FREE_CONFIDENCE if self.free else 0.0
-
-    @property
-    def surer_confidence(self) -> float:
-        """The same, for words that begin in the robot's voice or just after it."""
-        least = self.least_confidence
-        return min(1.0, (least if self.free else max(least, self.asr.rejection)) + SURER)
 
 
 @dataclass
@@ -223,9 +111,12 @@ class Ears:
             config.least_confidence,
             config.surer_confidence,
             config.free,
+            Fillers(config.fillers),
         )
         complete = turn_detector or (lambda text: Completeness.UNKNOWN)
-        self._joiner = Joiner(round(config.join_s * NS) if config.free else 0, complete)
+        join_ns = round(config.join_s * NS) if config.free else 0
+        self._joiner = Joiner(join_ns, complete)
+        self._first = FirstPart(join_ns, complete, config.utterances.limit_s)
         self._asides = Asides(config.asr.language)
         self._doubt = Doubt()
         self._whole = isinstance(recognizer, BufferedUtterance)
@@ -239,6 +130,7 @@ class Ears:
         # the utterance under way: recognised up to this time
         self._ahead: Future[Recognition] | None = None
         self._ahead_ns = self._asked_ns = 0
+        self._ahead_after: End | None = None  # the part before it that was recognised with it
         self._hypothesis = ""
         self._clipped = False
         self._resampler: Resampler | None = None
@@ -359,6 +251,7 @@ class Ears:
         self._resampler, self._expected_ns = None, None
         self._rest = self._rest[:0]
         events = self._interrupted()
+        self._first.forget()
         return events if self._waiting else events + self._told(self._joiner.release())
 
     def _joined(self, audio: Audio) -> list[Event]:
@@ -465,8 +358,13 @@ class Ears:
         if self._ahead is not None:
             self._ahead.cancel()
         self._endpointer.hear("")  # the words before this pause say nothing about its length
-        self._ahead = self._decoder.submit(self._endpointer.audio.samples)
+        first = self._first.before(self._endpointer.start_ns)
+        self._ahead = self._decoder.submit(self._sound(first, self._endpointer.audio))
+        self._ahead_after = first
         self._ahead_ns = self._asked_ns = end_ns
+
+    def _sound(self, first: End | None, audio: Audio) -> NDArray[np.int16]:
+        return audio.samples if first is None else self._first.with_rest(first, audio)
 
     def _forget_ahead(self) -> None:
         if self._ahead is not None:
@@ -505,14 +403,16 @@ class Ears:
         return [Transcript(TranscriptState.PARTIAL, partial, 1.0, start_ns, now_ns + FRAME_NS)]
 
     def _ended(self, end: End) -> list[Event]:
+        first = self._first.before(end.start_ns) if self._whole and not end.rest else None
         said = Said(
             end,
             self._wake.required(end.start_ns),
             self._wake.conversing(end.start_ns),
             self._clipped,
+            first=first,
         )
         self._clipped = False
-        self._waiting.append((said, self._words(end)))
+        self._waiting.append((said, self._words(end, first)))
         live = [future for _, future in self._waiting if not future.cancelled()]
         if len(live) > WAITING:
             any(future.cancel() for future in live)  # the oldest that is not under way
@@ -521,19 +421,22 @@ class Ears:
         self._partial = ""
         return [end, *self.poll(end.end_ns)]
 
-    def _words(self, end: End) -> Future[Recognition]:
-        """Return the words of an utterance that has ended, or that are to come."""
+    def _words(self, end: End, first: End | None) -> Future[Recognition]:
+        """Return the words of an utterance that has ended, or that are to come.
+
+        `first`: the part before it, which is recognised with it.
+        """
         if self._whole:
-            ahead, ahead_ns = self._ahead, self._ahead_ns
+            ahead, same = self._ahead, self._ahead_ns == end.end_ns and self._ahead_after is first
             self._ahead = None
-            if ahead is not None and ahead_ns == end.end_ns and not ahead.cancelled():
+            if ahead is not None and same and not ahead.cancelled():
                 return ahead  # nothing was said since: these are the words
             if ahead is not None:
                 ahead.cancel()
             self._forget_ahead()
             # In the rest of talk nothing but the wake phrase is looked for.
             if not end.rest or self._wake.used:
-                return self._decoder.submit(end.audio.samples)
+                return self._decoder.submit(self._sound(first, end.audio))
         if not end.too_long:
             self._feed(len(self._unfed), end.end_ns, end.end_ns)
         self._unfed = self._unfed[:0]
@@ -545,10 +448,20 @@ class Ears:
 
     def _judged(self, said: Said, future: Future[Recognition]) -> list[Event]:
         if self._joiner.continues(said.end.start_ns):
-            said = replace(said, needed=False)
+            said = replace(said, needed=False, rest=True)
         heard, failure = _result(future)
-        transcript = self._judge.transcript(said, heard, failure)
-        events = self._told(self._joiner.add(transcript))
+        transcript, end = self._judge.transcript(said, heard, failure), said.end
+        if said.first is None or transcript.state is not TranscriptState.FINAL:
+            ready = self._joiner.add(transcript, end.more)  # another voice goes on, or the same
+        else:
+            end = self._first.both(said.first, end)
+            both = replace(transcript, start_ns=end.start_ns)
+            ready = self._joiner.replace(both, end.more)
+        if end.more:
+            self._first.forget()
+        elif transcript.state is TranscriptState.FINAL or not self._joiner.holds:
+            self._first.remember(end, transcript, self._joiner.holds)
+        events = self._told(ready)
         # Talk that the phrase is needed for is not for the robot, if it is not there.
         silent = said.end.more or (said.needed and transcript.reason != "not_understood")
         return events if silent else events + self._asides.about(transcript)

@@ -3,59 +3,84 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
+from aura_core.speech.filler_words import REMARKS, SOUNDS, SUBTITLES
 from aura_core.words import spoken_words
 
-ENGLISH = frozenset(
-    """
-    ah aha ahem aw aww eh er erm ew gosh ha hah heh hm hmm huh hum mhm mm mmm mmhmm oh oof ooh oops
-    ouch ow phew psst shh sh tsk ugh uh um umm uhhuh uhuh whoa wow yay
-    """.split()  # noqa: SIM905
-)
-CHINESE = frozenset("嗯呃哦噢喔啊哎唉诶欸呀哈嘿呵嘻唔哼哇咦")
-# Words that carry no question by themselves. In front of one they are kept, and they are sent as an
-# answer soon after the robot spoke: "okay" may answer its question.
-REMARKS = frozenset("okay ok alright right well so yeah like thanks you".split())  # noqa: SIM905
-# What whisper writes for sound without words, learnt from the subtitles of videos.
-SUBTITLES = frozenset(
-    {
-        "thank you for watching",
-        "thanks for watching",
-        "please subscribe",
-        "subscribe",
-        "bye bye",
-        "subtitles by the amara org community",
-        "谢谢观看",
-        "请不吝点赞订阅转发打赏支持明镜与点点栏目",
-        "字幕由amara.org社区提供",
-    }
-)
+Phrases = frozenset[tuple[str, ...]]
+COMMON = ("en", "zh")  # their words count whatever language the speech is in
+# An answer although it is a remark in front of others: of two directions, it is one.
+ANSWERS = frozenset({("right",)})
 _LONG = re.compile(r"(.)\1+")  # "hmmm" is "hm"
-_LAUGH = re.compile(r"(?:[hj][aei]h?|[ae]h){2,}|(?:ha|he|hi|ho){2,}h?")
+_LAUGH = re.compile(r"(?:[hj][aei]h?|[ae]h){2,}|(?:ha|he|hi|ho){2,}h?|(?:hee){2,}|[wkｗ]{3,}")
 _MARKED = re.compile(r"[\[(*♪][^\])*♪]*[\])*♪]")  # "(laughs)", "[MUSIC]", "*sighs*"
 
 
-def is_filler(text: str, answers: bool = False) -> bool:
-    """Whether `text` consists only of sounds that are no words, or of remarks without a question.
+def phrases(texts: Iterable[str]) -> Phrases:
+    """Phrases as words, for `Fillers`; texts without any word are left out."""
+    return frozenset(tuple(spoken_words(text)) for text in texts) - {()}
+
+
+_SOUNDS = {code: phrases(text.split(",")) for code, text in SOUNDS.items()}
+_REMARKS = {code: phrases(text.split(",")) for code, text in REMARKS.items()}
+_SUBTITLES = frozenset("".join(words) for words in phrases(SUBTITLES.split(",")))
+
+
+class Fillers:
+    """Tells fillers from words.
 
     Args:
-        answers: the robot has just spoken, so a remark such as "okay" may be an answer.
-
-    A text without any word is no filler: it is empty.
+        extra: phrases of this house that are never a question.
     """
-    words = spoken_words(_MARKED.sub(" ", text))
-    if not words:
-        return bool(spoken_words(text))
-    if " ".join(words) in SUBTITLES or "".join(words) in SUBTITLES:
-        return True
-    return all(_sound(word) or (not answers and word in REMARKS) for word in words)
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        self._extra = phrases(extra)
+
+    def is_filler(self, text: str, answers: bool = False, language: str = "") -> bool:
+        """Whether `text` consists only of sounds that are no words, or of remarks without a
+        question.
+
+        Args:
+            answers: the robot has just spoken, so a remark such as "okay" may be an answer.
+            language: code of the language of the speech, where it is known.
+
+        A text without any word is no filler: it is empty.
+        """
+        words = tuple(spoken_words(_MARKED.sub(" ", text)))
+        if not words:
+            return bool(spoken_words(text))
+        if "".join(words) in _SUBTITLES:
+            return True
+        if words in ANSWERS:
+            return False
+        codes = dict.fromkeys((*COMMON, language))
+        known = self._extra.union(*(_SOUNDS.get(code, frozenset()) for code in codes))
+        if not answers:
+            known = known.union(*(_REMARKS.get(code, frozenset()) for code in codes))
+        return _consists(words, known)
+
+
+def is_filler(text: str, answers: bool = False, language: str = "") -> bool:
+    """See `Fillers.is_filler`; without phrases of a house."""
+    return Fillers().is_filler(text, answers, language)
+
+
+def _consists(words: Sequence[str], known: Phrases) -> bool:
+    """Whether the words are made of phrases of `known` and of sounds, one after another."""
+    longest = max(map(len, known))
+    reached = {0}  # so many words can be made of them
+    for end in range(1, len(words) + 1):
+        for begin in range(max(0, end - longest), end):
+            part = tuple(words[begin:end])
+            if begin in reached and (part in known or (len(part) == 1 and _sound(part[0]))):
+                reached.add(end)
+                break
+    return len(words) in reached
+
+
+_SHORT = frozenset(_LONG.sub(r"\1", words[0]) for words in _SOUNDS["en"] if len(words) == 1)
 
 
 def _sound(word: str) -> bool:
-    short = _LONG.sub(r"\1", word)
-    return (
-        word in ENGLISH
-        or short in {_LONG.sub(r"\1", w) for w in ENGLISH}
-        or word in CHINESE
-        or bool(_LAUGH.fullmatch(word))
-    )
+    return _LONG.sub(r"\1", word) in _SHORT or bool(_LAUGH.fullmatch(word))

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 
-from aura_core.plain import require
-from aura_core.settings import Settings, setting
+from aura_core.speech.burst import Waiting, summed_up
+from aura_core.speech.language import language_of
+from aura_core.speech.mouth_answer import Answer, joined
+from aura_core.speech.mouth_types import SAY, MouthConfig, MouthCounters, Said, Sentence
 from aura_core.speech.normalise import for_speech
 from aura_core.speech.numerals import chinese_number, number_words
 from aura_core.speech.sentences import CJK, SentenceSplitter
@@ -21,158 +23,9 @@ from aura_core.speech.types import NS
 from aura_core.speech.unspoken import without_unspoken
 from aura_core.types import Kind
 
-SAY = "say"  # the kind of words that another node wants to be said
-_CHARS_PER_S = 14.0  # of English speech; estimates the length of a sound that is not made yet
 _ENOUGH = 0.7  # an alert that was interrupted after this share of a sentence is not said again
 _LONG_PAUSE_S = 2.0  # longest pause that an alert waits for after interruptions
 _REMEMBERED = 256  # ids of ended answers that are kept
-
-
-@dataclass(frozen=True)
-class MouthConfig(Settings, section="mouth"):
-    """When sentences are spoken, and which are dropped instead of being spoken late.
-
-    What is dropped is told on `aura/said`. While the robot itself speaks, nothing grows old.
-    """
-
-    stale_after_s: float = setting(
-        5.0,
-        "an answer to a question that could not be said for this long is dropped",
-        unit="s",
-        low=0.5,
-        high=600.0,
-    )
-    alert_ttl_s: float = setting(
-        300.0,
-        "an alert waits for a pause of the user for this long, then it is dropped and its watch is"
-        " opened again",
-        unit="s",
-        low=0.5,
-        high=3600.0,
-    )
-    urgent_ttl_s: float = setting(
-        30.0,
-        "an urgent alert that could not be said for this long is dropped, and its watch is opened"
-        " again",
-        unit="s",
-        low=0.5,
-        high=3600.0,
-    )
-    late_after_s: float = setting(
-        3.0,
-        'an alert that waited longer while the user talked begins with "While you talked:"',
-        unit="s",
-        low=0.0,
-        high=3600.0,
-    )
-    pause_s: float = setting(
-        0.3,
-        "how long the user must have been silent before an unasked answer begins",
-        unit="s",
-        low=0.0,
-        parameter=None,
-    )
-    max_sentences: int = setting(
-        64,
-        "most sentences that wait; of an answer that does not fit, the rest is dropped; an alert"
-        " takes the place of the last sentences of others",
-        low=1,
-        high=1000,
-        parameter="max_queue",
-    )
-    max_chars: int = setting(
-        200, "longest sentence; see SentenceSplitter", unit="characters", low=20, parameter=None
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        shortest = min(self.stale_after_s, self.alert_ttl_s, self.urgent_ttl_s)
-        require(
-            self.pause_s < shortest,
-            "mouth: pause_s < stale_after_s, alert_ttl_s and urgent_ttl_s is needed",
-        )
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One sentence to synthesise.
-
-    `tag` identifies its samples in playback, and is never used twice.
-    """
-
-    tag: int
-    answer_id: str
-    text: str  # as the assistant wrote it
-    speech: str  # as the synthesizer gets it, never empty; with `lead` before it
-    urgent: bool
-    stamp_ns: int  # when it became complete
-    language: str = ""  # code of the language; "": that of its script
-    lead: str = ""  # said before the text, and no part of it: "While you talked: "
-
-
-@dataclass(frozen=True)
-class Said:
-    """What was heard of an answer. `complete` is set if that is all of it."""
-
-    id: str
-    text: str
-    complete: bool
-
-
-@dataclass
-class MouthCounters:
-    """Counts since the start. All count sentences, except `answers` and `interruptions`."""
-
-    answers: int = 0
-    said: int = 0
-    stale: int = 0  # waited too long
-    overflow: int = 0  # did not fit
-    failed: int = 0  # the synthesizer or the loudspeaker did not manage
-    interrupted: int = 0  # dropped or cut short by an interruption
-    merged: int = 0  # of alerts whose words wait already: they are said once, with their number
-    repeated: int = 0  # of alerts, cut short by an interruption and said again
-    interruptions: int = 0
-
-
-@dataclass
-class _Answer:
-    id: str
-    splitter: SentenceSplitter
-    touched_ns: int  # when its text last grew, or a sentence of it was last reported
-    resumed_ns: int = 0  # when its next sentence could begin: the end of the sentence before
-    unasked: bool = True  # until its kind says that a user asked
-    urgent: bool = False
-    final: bool = False
-    cut: bool = False  # a sentence was dropped: the rest is not spoken either
-    missing: bool = False  # a sentence failed: the rest is spoken all the same
-    kind: str = ""
-    language: str = ""
-    held: bool = False  # it had to wait while the user talked
-    repeats: int = 0
-    also: list[str] = field(default_factory=list)  # other alerts with the same words
-    waiting: list[Sentence] = field(default_factory=list)
-    sounding: dict[int, Sentence] = field(default_factory=dict)  # handed out, not reported yet
-    # by tag of `sounding`: length of the sound, where it is known
-    made_ns: dict[int, int] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def begun(self) -> bool:
-        return bool(self.said or self.sounding)
-
-    @property
-    def alert(self) -> bool:
-        """Whether nobody asked for it just now. While an unasked answer grows it has no kind."""
-        return self.unasked and (bool(self.kind) or not self.final)
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether it goes on after an interruption. What another node says is over then."""
-        return self.alert and self.kind != SAY
-
-    @property
-    def over(self) -> bool:
-        return (self.final or self.cut) and not self.waiting and not self.sounding
 
 
 class Mouth:
@@ -186,7 +39,7 @@ class Mouth:
         self.config = config or MouthConfig()
         self.counters = MouthCounters()
         # the answers that are not over, in the order of arrival
-        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
         # ids of answers that are over, and whether their final text has come
         self._over: OrderedDict[str, bool] = OrderedDict()
         self._tags = 0
@@ -203,6 +56,7 @@ class Mouth:
         kind: str = "",
         urgent: bool = False,
         language: str = "",
+        watch: str = "",
         *,
         now_ns: int,
     ) -> None:
@@ -214,6 +68,7 @@ class Mouth:
             kind: a `types.Kind`, or "" while it is not known: then the answer is treated as
                 unasked. `SAY`: words of another node, which wait as an alert does.
             language: code of the language; "": that of the script of each sentence.
+            watch: id of the question or watch, where it is known.
             now_ns: the time in nanoseconds.
 
         Sentences that were handed out are not changed: if the text before them changes, speaking
@@ -227,17 +82,19 @@ class Mouth:
         self._over.pop(id, None)
         answer = self._answers.get(id)
         if answer is None:
-            answer = _Answer(id, SentenceSplitter(self.config.max_chars), now_ns)
+            answer = Answer(id, SentenceSplitter(self.config.max_chars), now_ns)
             self._answers[id] = answer
             self.counters.answers += 1
         answer.kind = kind or answer.kind
         answer.language = language
+        answer.watch = watch or answer.watch
         answer.unasked = kind != Kind.REAL_TIME if kind else answer.unasked
         answer.urgent = answer.urgent or urgent
         answer.touched_ns = now_ns
         answer.final = answer.final or final
-        for sentence in answer.splitter.feed(without_unspoken(text), final):
-            speech = for_speech(sentence)
+        shown = without_unspoken(text)
+        for sentence in answer.splitter.feed(shown, final):
+            speech = for_speech(sentence, shown)
             if not speech:
                 continue  # nothing to speak: an emoji, or a line between paragraphs
             if answer.cut or not self._room_for(answer):
@@ -246,12 +103,21 @@ class Mouth:
                 continue
             self._tags += 1
             answer.waiting.append(
-                Sentence(self._tags, id, sentence, speech, answer.urgent, now_ns, language)
+                Sentence(
+                    self._tags,
+                    id,
+                    sentence,
+                    speech,
+                    answer.urgent,
+                    now_ns,
+                    language or language_of(sentence, shown),  # "14:05" has that of its answer
+                    place=self._tags,
+                )
             )
         if not self._merged(answer):
             self._settle(answer)
 
-    def _merged(self, answer: _Answer) -> bool:
+    def _merged(self, answer: Answer) -> bool:
         """Let an alert whose words wait already be said with them. Returns whether it was."""
         if not (answer.final and answer.alert and answer.waiting) or answer.begun or answer.cut:
             return False
@@ -260,7 +126,7 @@ class Mouth:
         words = [s.text for s in answer.waiting]
         for other in self._answers.values():
             whole = other.final and other.alert and not other.begun and not other.cut
-            whole = whole and other.kind != SAY
+            whole = whole and other.kind != SAY and not other.summed
             if other is answer or not whole or [s.text for s in other.waiting] != words:
                 continue
             other.also.append(answer.id)
@@ -292,6 +158,8 @@ class Mouth:
         for answer in self._answers.values():
             held = answer.alert and not answer.urgent and silent_s < self.config.pause_s
             answer.held = answer.held or held
+        if (carrier := self._sum_up(ready)) is not None:
+            ready = [a for a in ready if a.id in self._answers or a is carrier]
         # While the next sentence of a begun answer is still being written, no other answer starts.
         ready = [a for a in ready if a.waiting or (a.begun and not a.final)]
         if not ready:
@@ -304,16 +172,64 @@ class Mouth:
         answer.sounding[sentence.tag] = sentence
         return sentence
 
-    def _pause_s(self, answer: _Answer) -> float:
+    def _sum_up(self, ready: list[Answer]) -> Answer | None:
+        """Where more alerts wait than a user wants to hear one by one, let the newest tell of all.
+
+        Returns it, if there are so many.
+        """
+        waiting = [
+            a
+            for a in ready
+            if a.held
+            and a.final
+            and a.alert
+            and a.waiting
+            and not (a.urgent or a.begun or a.cut or a.summed or a.kind == SAY)
+        ]
+        if len(waiting) <= self.config.burst:
+            return None
+        summary = summed_up(
+            [
+                Waiting(a.id, a.watch, tuple(s.text for s in a.waiting), 1 + len(a.also))
+                for a in waiting
+            ]
+        )
+        carrier, stamp_ns = waiting[-1], waiting[-1].waiting[0].stamp_ns
+        for answer in waiting:
+            words = summary.words[answer.id]
+            carrier.summed |= dict.fromkeys((answer.id, *answer.also), words)
+            self.counters.counted += len(answer.waiting) if not words else 0
+            if answer is not carrier:
+                self._forget(answer)
+        carrier.also.clear()
+        carrier.waiting.clear()
+        for text in summary.sentences:
+            self._tags += 1
+            carrier.waiting.append(
+                Sentence(
+                    self._tags,
+                    carrier.id,
+                    text,
+                    for_speech(text),
+                    False,
+                    stamp_ns,
+                    carrier.language,
+                    place=self._tags,
+                )
+            )
+        return carrier
+
+    def _pause_s(self, answer: Answer) -> float:
         """How long the user must have been silent. Who was interrupted waits for a longer pause."""
         return min(self.config.pause_s * 3**answer.repeats, max(self.config.pause_s, _LONG_PAUSE_S))
 
-    def _introduce(self, answer: _Answer, sentence: Sentence, now_ns: int) -> Sentence:
+    def _introduce(self, answer: Answer, sentence: Sentence, now_ns: int) -> Sentence:
         """Say before an alert that it comes late, and how often it came."""
         if answer.begun or not answer.alert or answer.kind == SAY:
             return sentence
         chinese = re.search(rf"[{CJK}]", sentence.text) is not None
         late = answer.held and now_ns - sentence.stamp_ns > self.config.late_after_s * NS
+        late = late or bool(answer.summed)
         lead = ""
         if late and not self._introduced:
             self._introduced = True
@@ -338,6 +254,47 @@ class Mouth:
     def failed(self, tag: int, now_ns: int) -> None:
         """A sentence could not be made or played. Its answer continues with the next one."""
         self._report(tag, now_ns, failed=True)
+
+    def overruled(self) -> list[int]:
+        """The tags of sentences that sound and are to be stopped now.
+
+        They are those that are not urgent while an urgent one waits, and those of an answer that
+        was cancelled. `stopped` tells what became of them.
+        """
+        urgent = any(a.urgent and a.waiting for a in self._answers.values())
+        return [
+            tag
+            for a in self._answers.values()
+            if a.cancelled or (urgent and not a.urgent)
+            for tag in a.sounding
+        ]
+
+    def stopped(self, tag: int, played_ns: int, now_ns: int) -> None:
+        """A sentence was stopped because of `overruled`, after `played_ns` of its sound.
+
+        It is said again after the urgent ones; of an answer that was cancelled, the words that were
+        heard count.
+        """
+        answer = next((a for a in self._answers.values() if tag in a.sounding), None)
+        if answer is None:
+            return  # interrupted meanwhile
+        sentence = answer.sounding[tag]
+        words = answer.words_heard(sentence, played_ns)
+        if words == sentence.text:
+            self._report(tag, now_ns, failed=False)
+            return
+        del answer.sounding[tag]
+        answer.made_ns.pop(tag, None)
+        answer.touched_ns = answer.resumed_ns = self._free_ns = now_ns
+        if answer.cut:
+            self.counters.interrupted += 1
+            answer.said += [words] if words else []
+        else:
+            self.counters.preempted += 1
+            self._tags += 1
+            earlier = sum(s.place < sentence.place for s in answer.waiting)
+            answer.waiting.insert(earlier, self._plainly(sentence))
+        self._settle(answer)
 
     def ended(self) -> list[Said]:
         """Return what was heard of each answer that ended since the last call.
@@ -364,7 +321,7 @@ class Mouth:
         for answer in list(self._answers.values()):
             again: list[Sentence] = []
             for tag, sentence in answer.sounding.items():
-                words = self._words_heard(answer, sentence, played_ns.get(tag, 0))
+                words = answer.words_heard(sentence, played_ns.get(tag, 0))
                 if words == sentence.text:
                     self.counters.said += 1
                 elif answer.repeatable and len(words) < _ENOUGH * len(sentence.text):
@@ -385,7 +342,7 @@ class Mouth:
                 continue
             self.counters.interrupted += len(answer.waiting)
             complete = answer.final and not (answer.cut or answer.missing or answer.waiting)
-            answers += self._heard(answer, complete)
+            answers += answer.heard(complete)
             self._forget(answer)
         return answers
 
@@ -395,7 +352,7 @@ class Mouth:
         return replace(sentence, tag=self._tags, speech=speech, lead="")
 
     def cancel(self, id: str) -> bool:
-        """Say no more of an answer; the sentence that sounds is said to its end.
+        """Say no more of an answer. What sounds of it is to be stopped, see `overruled`.
 
         Returns False where no answer that is not over has this id.
         """
@@ -403,14 +360,21 @@ class Mouth:
         if answer is None:
             return False
         answer.waiting.clear()
-        answer.cut = True
+        answer.cut = answer.cancelled = True
         self._settle(answer)
         return True
 
-    def said_of(self, id: str) -> str:
-        """The sentences that were heard so far of an answer that is not over."""
+    def said_of(self, id: str, tag: int = 0, played_ns: int = 0) -> str:
+        """The words that were heard so far of an answer that is not over.
+
+        Whole sentences, and the words of the sentence `tag` of which `played_ns` was played.
+        """
         answer = self._answers.get(id)
-        return _joined(answer.said) if answer is not None else ""
+        if answer is None:
+            return ""
+        sentence = answer.sounding.get(tag)
+        words = answer.words_heard(sentence, played_ns) if sentence else ""
+        return joined([*answer.said, *([words] if words else [])])
 
     @property
     def waiting(self) -> int:
@@ -459,12 +423,12 @@ class Mouth:
                 answer.cut = True
                 self._settle(answer)
 
-    def _time_to_live_s(self, answer: _Answer) -> float:
+    def _time_to_live_s(self, answer: Answer) -> float:
         if answer.urgent:
             return self.config.urgent_ttl_s
         return self.config.alert_ttl_s if answer.alert else self.config.stale_after_s
 
-    def _room_for(self, answer: _Answer) -> bool:
+    def _room_for(self, answer: Answer) -> bool:
         """Whether one more sentence of this answer fits.
 
         For an urgent answer, and for the first sentence of an alert, a sentence that is not urgent
@@ -473,7 +437,7 @@ class Mouth:
         """
         if self.waiting < self.config.max_sentences:
             return True
-        victims: list[_Answer] = []
+        victims: list[Answer] = []
         if answer.urgent or (answer.alert and not answer.waiting and not answer.begun):
             waiting = [a for a in self._answers.values() if a.waiting and not a.urgent]
             victims = [a for a in waiting if a.begun or len(a.waiting) > 1]
@@ -486,43 +450,14 @@ class Mouth:
         self._settle(victims[-1])
         return True
 
-    def _words_heard(self, answer: _Answer, sentence: Sentence, played_ns: int) -> str:
-        """Return the words of a sentence that were heard after `played_ns` of playback.
-
-        That is the whole text if all of the sound was played.
-        """
-        before, total_ns = len(sentence.lead), answer.made_ns.get(sentence.tag)
-        if total_ns is not None and played_ns >= total_ns:
-            return sentence.text
-        if total_ns is None:
-            total_ns = max(int(len(sentence.speech) / _CHARS_PER_S * NS), played_ns + 1)
-        heard = (before + len(sentence.text)) * played_ns / total_ns - before
-        ends = [m.end() for m in re.finditer(rf"[{CJK}]|[^\s{CJK}]+", sentence.text)]
-        return sentence.text[: max((end for end in ends[:-1] if end <= heard), default=0)]
-
-    def _settle(self, answer: _Answer) -> None:
+    def _settle(self, answer: Answer) -> None:
         if answer.over:
             whole = answer.final and not answer.cut and not answer.missing
-            self._ended += self._heard(answer, whole)
+            self._ended += answer.heard(whole)
             self._forget(answer)
 
-    def _heard(self, answer: _Answer, complete: bool) -> list[Said]:
-        """What was heard of an answer, and of the alerts that were said with it."""
-        text = _joined(answer.said)
-        return [Said(id, text, complete) for id in (answer.id, *answer.also)]
-
-    def _forget(self, answer: _Answer) -> None:
+    def _forget(self, answer: Answer) -> None:
         if self._answers.pop(answer.id, None) is not None:
             self._over[answer.id] = answer.final
             while len(self._over) > _REMEMBERED:
                 self._over.popitem(last=False)
-
-
-def _joined(sentences: list[str]) -> str:
-    """Join sentences to one text, without a space after Chinese."""
-    text = ""
-    for sentence in sentences:
-        text += (
-            "" if not text or re.search(rf"[{CJK}。！？；，、：”」]$", text) else " "
-        ) + sentence
-    return text

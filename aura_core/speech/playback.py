@@ -27,6 +27,7 @@ class _Run:
 
     tag: Hashable
     left: int  # samples still to be played
+    dropped: bool = False  # they are skipped when their turn comes
 
 
 class PlaybackBuffer:
@@ -120,9 +121,7 @@ class PlaybackBuffer:
             if done:
                 block[:done] = self._fading[:done]
                 self._fading = self._fading[done:]
-            count = min(self._queued, len(block) - done)
-            self._take(block[done : done + count])
-            done += count
+            done += self._take(block[done:])
             block[done:] = 0
             starved = (
                 done < len(block)
@@ -141,29 +140,55 @@ class PlaybackBuffer:
         counts as played.
         """
         with self._writer, self._lock:
-            cut: list[Hashable] = [run.tag for run in self._runs]
+            cut: list[Hashable] = [run.tag for run in self._runs if not run.dropped]
             if self._writing is not None and self._writing not in self._complete:
                 cut.append(self._writing)
-            size = min(int(self.rate * _FADE_S), self._queued)
-            fading = np.empty(size, dtype=np.int16)
-            self._take(fading)
-            ramp = np.linspace(1.0, 0.0, size, dtype=np.float32)
-            if size:
-                self._fading = np.concatenate([self._fading, (fading * ramp).astype(np.int16)])
+            self._fade()
             self._read_at = (self._read_at + self._queued) % len(self._ring)
             self._queued = 0
             self._runs.clear()
             self._resampler, self._writing, self._starved = None, None, False
             for tag in cut:
-                self._stopped[tag] = None
-                self._complete.pop(tag, None)
-            _bound(self._stopped)
+                self._refuse(tag)
             return {tag: self._played.get(tag, 0) for tag in dict.fromkeys(cut)}
+
+    def stop_one(self, tag: Hashable) -> int:
+        """Drop what is queued of one tag, and refuse what is still to come of it.
+
+        If it is being played, it fades out within 5 ms, and the next tag follows. Returns how many
+        of its samples were played.
+        """
+        with self._writer, self._lock:
+            if self._runs and self._runs[0].tag == tag:
+                self._fade(self._runs[0].left)
+            for run in self._runs:
+                run.dropped = run.dropped or run.tag == tag
+            self._skip()
+            if self._writing == tag:
+                self._resampler, self._writing, self._starved = None, None, False
+            self._refuse(tag)
+            return self._played.get(tag, 0)
+
+    def _fade(self, most: int | None = None) -> None:
+        """Let the next samples, `most` at most, become silent."""
+        size = min(int(self.rate * _FADE_S), self._queued if most is None else most)
+        fading = np.empty(size, dtype=np.int16)
+        size = self._take(fading)
+        ramp = np.linspace(1.0, 0.0, size, dtype=np.float32)
+        if size:
+            faded = (fading[:size] * ramp).astype(np.int16)
+            self._fading = np.concatenate([self._fading, faded])
+
+    def _refuse(self, tag: Hashable) -> None:
+        """Take no more sound of a tag."""
+        self._stopped[tag] = None
+        _bound(self._stopped)
+        self._complete.pop(tag, None)
 
     def holds(self, tag: Hashable) -> bool:
         """Whether samples of a tag wait to be played."""
         with self._lock:
-            return any(run.tag == tag for run in self._runs)
+            return any(run.tag == tag and not run.dropped for run in self._runs)
 
     def give_up(self, tag: Hashable) -> int:
         """Refuse more sound of a tag that has run dry.
@@ -224,22 +249,33 @@ class PlaybackBuffer:
                 self._runs.append(_Run(tag, len(samples)))
             return len(samples)
 
-    def _take(self, block: NDArray[np.int16]) -> None:
-        """Move the next len(block) queued samples to `block`, and count them by tag."""
-        count = len(block)
-        first = min(count, len(self._ring) - self._read_at)
-        block[:first] = self._ring[self._read_at : self._read_at + first]
-        block[first:] = self._ring[: count - first]
+    def _take(self, block: NDArray[np.int16]) -> int:
+        """Move the next queued samples to `block`, and count them by tag. Returns their number."""
+        done = 0
+        while done < len(block) and self._runs:
+            run = self._runs[0]
+            count = min(run.left, len(block) - done)
+            first = min(count, len(self._ring) - self._read_at)
+            block[done : done + first] = self._ring[self._read_at : self._read_at + first]
+            block[done + first : done + count] = self._ring[: count - first]
+            self._played[run.tag] = self._played.get(run.tag, 0) + count
+            self._advance(run, count)
+            self._skip()
+            done += count
+        return done
+
+    def _skip(self) -> None:
+        """Leave out the samples of dropped tags that come next."""
+        while self._runs and self._runs[0].dropped:
+            self._advance(self._runs[0], self._runs[0].left)
+
+    def _advance(self, run: _Run, count: int) -> None:
+        """Go on by `count` samples of the first run."""
         self._read_at = (self._read_at + count) % len(self._ring)
         self._queued -= count
-        while count:
-            run = self._runs[0]
-            part = min(run.left, count)
-            self._played[run.tag] = self._played.get(run.tag, 0) + part
-            run.left -= part
-            count -= part
-            if not run.left:
-                self._runs.popleft()
+        run.left -= count
+        if not run.left:
+            self._runs.popleft()
 
 
 def _bound(table: OrderedDict[Hashable, object]) -> None:

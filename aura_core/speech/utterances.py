@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aura_core.speech.devices import Loudspeaker
+from aura_core.speech.paced import PacedLoudspeaker
 from aura_core.speech.types import NS, Audio
 
 # An utterance without sound for so long, whose last piece has not come, is given up: its sender
@@ -30,7 +31,9 @@ class Utterances:
     Only one thread may use it. `clock` returns steady nanoseconds.
     """
 
-    def __init__(self, device: Loudspeaker, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self, device: Loudspeaker | PacedLoudspeaker, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
         self._device, self._clock = device, clock
         # by utterance, in the order in which they began: when each last had sound [ns]
         self._under_way: dict[str, int] = {}
@@ -62,6 +65,11 @@ class Utterances:
             self._end(tag, samples / buffer.rate, complete=False)
             for tag, samples in buffer.stop().items()
         ]
+
+    def stop_one(self, utterance: str) -> Ended:
+        """Stop one utterance now; more of its sound is refused. The others go on."""
+        buffer = self._device.buffer
+        return self._end(utterance, buffer.stop_one(utterance) / buffer.rate, complete=False)
 
     def poll(self) -> list[Ended]:
         """Return the utterances that have ended since the last call.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.endpointing import End
-from aura_core.speech.fillers import is_filler
+from aura_core.speech.fillers import Fillers
 from aura_core.speech.own_voice import OwnVoice
 from aura_core.speech.short_answers import least_confidence
 from aura_core.speech.types import Transcript, TranscriptState
@@ -25,12 +25,16 @@ class Said:
         needed: it must begin with the wake phrase.
         answers: the robot had just spoken.
         clipped: its beginning fell into the time in which the robot spoke and nothing was heard.
+        rest: it may be the rest of a question that waits for it.
+        first: the part of the question before it, with which it was recognised.
     """
 
     end: End
     needed: bool
     answers: bool
     clipped: bool
+    rest: bool = False
+    first: End | None = None
 
 
 class Judge:
@@ -40,12 +44,19 @@ class Judge:
         least: the confidence below which words are rejected.
         surer: the same, for words that begin in the robot's voice or just after it.
         free: any words may come, not only those of a grammar.
+        fillers: what is no question.
     """
 
     def __init__(
-        self, wake: WakeRule, voice: OwnVoice, least: float, surer: float, free: bool
+        self,
+        wake: WakeRule,
+        voice: OwnVoice,
+        least: float,
+        surer: float,
+        free: bool,
+        fillers: Fillers | None = None,
     ) -> None:
-        self._wake, self._voice = wake, voice
+        self._wake, self._voice, self._fillers = wake, voice, fillers or Fillers()
         self._least, self._surer, self._free = least, surer, free
 
     def transcript(self, said: Said, heard: Recognition, failure: str = "") -> Transcript:
@@ -90,7 +101,8 @@ class Judge:
             return "too_long"
         if failure:
             return "failed"
-        alone = not text.strip() or (self._free and is_filler(text, said.answers))
+        filler = self._free and self._fillers.is_filler(text, said.answers, heard.language)
+        alone = not text.strip() or filler
         if called and self._wake.used and alone:
             return "wake_phrase_alone"
         if not text.strip():
@@ -103,7 +115,6 @@ class Judge:
             return heard.reason
         if said.needed and not called:
             return "no_wake_phrase"
-        filler = self._free and is_filler(text, said.answers)
         understood = not self._free or heard.confidence >= self._least
         if said.clipped and not called and not filler and understood:
             return "beginning_muted"
@@ -112,5 +123,6 @@ class Judge:
         if filler:
             return "filler"
         if self._free:
-            least = least_confidence(text, least)
+            needed = least_confidence(text, least)
+            least = min(least, needed) if said.rest else needed  # two words of a longer question
         return "low_confidence" if heard.confidence < least else ""

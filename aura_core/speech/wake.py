@@ -13,6 +13,7 @@ from aura_core.settings import Settings, setting
 from aura_core.speech.types import NS
 from aura_core.words import PIECE, spoken_words
 
+LEAST_SCORE = -7.2  # default of `least_score`
 MARKS = " ,.!;:-，。！；：、"  # between the phrase and the question
 
 
@@ -47,7 +48,7 @@ class WakeConfig(Settings, section="wake"):
         parameter="wake_similar",
     )
     least_score: float = setting(
-        -7.2,
+        LEAST_SCORE,
         "whisper: how likely the phrase must be (natural logarithm); nearer to 0: fewer false calls"
         " and more phrases that are not heard",
         low=-30.0,
@@ -74,6 +75,13 @@ class WakeConfig(Settings, section="wake"):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(bool(spoken_words(self.phrase)), "wake.phrase must have at least one word")
+        for phrase in self.similar:
+            words = tuple(spoken_words(phrase))
+            require(bool(words), "wake.similar has a phrase without any word")
+            require(
+                words not in self.spellings,
+                f"wake.similar: '{phrase}' is the wake phrase itself; nothing would be heard",
+            )
 
     @property
     def written(self) -> str:

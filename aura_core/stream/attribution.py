@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from aura_core.stream.urgency import hasty
 from aura_core.types import Answered, Kind, Query, Severity
 from aura_core.words import words_of
 
@@ -40,12 +41,7 @@ _ONCE_IN_A_LINE = tuple(
         ("时|如果", "告诉|通知|叫我"),
     )
 )
-_URGENT = re.compile(
-    r"\b(?<!not )(warn|immediately|instantly|urgent|urgently)\b|"
-    r"\b(right away|straight away|at once|without (any )?delay|an emergency|interrupt me)\b|"
-    r"立刻|立即|马上|赶紧|赶快|警告|紧急|报警|第一时间"
-)
-_REOPENINGS = 3  # of one watch; more would say the same again and again to nobody
+REOPENINGS = 3  # of one watch; more would say the same again and again to nobody
 
 
 def standing_kind(text: str) -> Kind | None:
@@ -77,7 +73,7 @@ def urgent(query: Query) -> bool:
     True
     """
     critical = query.severity is Severity.CRITICAL
-    return query.urgent or critical or _URGENT.search(query.text.lower()) is not None
+    return query.urgent or critical or hasty(query.text)
 
 
 STANDING = (Kind.PROACTIVE, Kind.MULTI_RESPONSE)
@@ -103,6 +99,11 @@ class Entry:
     def urgent(self) -> bool:
         """Whether its answers need not wait until the user pauses."""
         return urgent(self.query)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it was opened again so often that it stays closed, unheard as it is."""
+        return self.reopened >= REOPENINGS and not self.open and not self.cancelled
 
     @property
     def exhausted(self) -> bool:
@@ -226,7 +227,7 @@ class Attribution:
         if entry is None or entry.standing is None or entry.cancelled or entry.later == 0:
             return False
         if not entry.open:
-            if entry.reopened >= _REOPENINGS:
+            if entry.reopened >= REOPENINGS:
                 return False
             entry.reopened += 1
         entry.later -= 1
@@ -244,6 +245,17 @@ class Attribution:
             for e in self.entries
             if e.standing is not None and (e.open or e.cancelled or e.exhausted)
         ]
+
+    def urgent_so_far(self, text: str) -> bool:
+        """Whether unasked words that are still growing probably answer an urgent watch.
+
+        All open watches are urgent, or all of those that share most words with `text`.
+        """
+        entries = [e for e in self.entries if e.standing is not None and e.open]
+        words = words_of(text)
+        most = max((shared(words, e) for e in entries), default=0)
+        likely = [e for e in entries if most and shared(words, e) == most] or entries
+        return bool(likely) and all(e.urgent for e in likely)
 
     def owner(self, text: str) -> Entry | None:
         """The watch that unasked words belong to; None when there is no question at all.

@@ -334,16 +334,20 @@ class Conversation:
             while len(self._booked) > _BOOKED:
                 self._booked.popitem(last=False)
 
-    def unheard(self, response_id: str) -> bool:
+    def unheard(self, response_id: str) -> tuple[Query, ...]:
         """Open the watches again that a response answered, because nobody heard a word of it.
 
-        Returns whether one was opened.
+        Returns the watches that stay closed, because this has happened too often: what they have to
+        say is lost.
         """
-        answered = self._booked.pop(response_id, ())
-        reopened = [w.query_id for w in answered if self.attribution.unheard(w.query_id)]
-        for watch_id in reopened:
-            self.watches.unsaid(watch_id)
-        return bool(reopened)
+        lost: list[Query] = []
+        for answered in self._booked.pop(response_id, ()):
+            if self.attribution.unheard(answered.query_id):
+                self.watches.unsaid(answered.query_id)
+            else:
+                entries = self.attribution.named([answered.query_id])
+                lost += [e.query for e in entries if e.given_up]
+        return tuple(lost)
 
     def call(self, turn: Turn, answer_ids: Sequence[int], words: str, call: Call) -> Said:
         """Put a call into a turn, as it was generated.

@@ -579,10 +579,10 @@ class StreamEngine:
         self.policy.amend(*amended)
         return True
 
-    def unheard(self, response_id: str) -> bool:
+    def unheard(self, response_id: str) -> tuple[Query, ...]:
         """Open the watches again that this response answered: nobody heard a word of it.
 
-        Returns whether one was opened.
+        Returns those that stay closed, see `Conversation.unheard`.
         """
         return self.conversation.unheard(response_id)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.bench.load import busy_loops
-from aura_core.bench.speech import addressed, delay, recognition, unasked
+from aura_core.bench.speech import addressed, delay, pauses, recognition, unasked
 from aura_core.bench.speech.virtual import VirtualAudio, virtual_devices
 from aura_core.errors import ConfigError
 from aura_ros.voice_bench import runs
@@ -76,6 +76,7 @@ PARTS: dict[str, Callable[[Plan], Figures]] = {
     "wake": lambda p: addressed.wake(p.asked.subject),
     "over_babble": lambda p: addressed.over_babble(p.asked.subject),
     "latency": lambda p: delay.latency(p.asked.subject, max(p.n, 40)),
+    "pauses": lambda p: pauses.pauses(p.asked.subject),
     "wer": lambda p: recognition.wer(p.asked.subject, p.sentences),
     "rejection": lambda p: recognition.rejection(p.asked.subject),
 }

@@ -11,7 +11,7 @@ import pytest
 from engine_rig import FREE, free
 from host_rig import NS, WAIT_S, GatedBackend, Make, frame, made_runs
 
-from aura_core.live.events import Alert, Event, Ready, Stepped, Words
+from aura_core.live.events import Alert, Event, Problem, Ready, Stepped, Unheard, Words
 from aura_core.models.scripted import Moment, ScriptedBackend
 from aura_core.replay.lockstep import Lockstep
 from aura_core.sim.render import Camera
@@ -132,6 +132,37 @@ def test_a_watch_whose_answer_nobody_heard_is_open_again_and_answers_again(runs:
         ("It rains.", Kind.PROACTIVE, 0),
     ]
     assert responses[0].id != responses[1].id
+
+
+def test_an_alert_that_nobody_can_hear_is_not_lost_without_a_word(runs: Make) -> None:
+    """Regression: after three times its watch stayed closed, and nothing told of it."""
+
+    def say(moment: Moment) -> str | None:
+        return "I will." if moment.question else "It rains."
+
+    run = runs(ScriptedBackend(say)).start()
+    run.second(0)
+    run.steps(1)
+    run.inbox.ask(Query("Tell me when it rains.", id="w1"))
+    run.steps(1)
+    opened = []
+    for index in range(1, 5):
+        run.second(index)
+        (step,) = run.steps(1)
+        assert step.response is not None
+        run.host.heard(step.response.id, "")
+        ((_, watch),) = run.host.watches().result(WAIT_S)
+        opened.append(watch.open)
+    assert opened == [True, True, True, False]
+    problem = "nobody heard the alert of watch w1, 'Tell me when it rains.': it is lost"
+    assert run.next(Problem).message == problem
+    told = run.next(Unheard)
+    assert told.query.id == "w1"
+    assert told.message == (
+        'I could not make myself heard about "Tell me when it rains.", in 4 tries. I watch for it'
+        " no more."
+    )
+    assert run.host.health().errors == 1
 
 
 def test_when_the_model_is_slow_whole_old_seconds_are_dropped_and_counted(runs: Make) -> None:

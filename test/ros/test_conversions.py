@@ -13,13 +13,23 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from aura_core.errors import InputError
-from aura_core.live.events import Alert, Stepped, Words
+from aura_core.live.events import Alert, Stepped, Unheard, Words
 from aura_core.live.health import Health
 from aura_core.memory.notes import Note as CoreNote
 from aura_core.memory.notes import NoteKind
 from aura_core.memory.wanted import Wanted
 from aura_core.sources.encodings import SUPPORTED
-from aura_core.types import Answered, Decision, Evidence, Frame, Kind, Response, Severity, Step
+from aura_core.types import (
+    Answered,
+    Decision,
+    Evidence,
+    Frame,
+    Kind,
+    Query,
+    Response,
+    Severity,
+    Step,
+)
 from aura_ros import conversions as to
 
 NS = 1_000_000_000
@@ -161,6 +171,14 @@ def test_an_answer_as_response_and_alert() -> None:
     assert (partial.text, partial.final, to.to_ns(partial.header.stamp)) == ("a red", False, 5)
     assert partial.kind == Kind.REAL_TIME
     assert to.partial_msg(replace(words, asked=False), 1.0).kind == ""
+    assert not partial.urgent and to.partial_msg(replace(words, urgent=True), 1.0).urgent
+
+
+def test_an_alert_that_nobody_heard_is_told_as_an_alert_is() -> None:
+    event = Unheard("hall", Query("Tell me when it rains.", id="w1"))
+    msg = to.unheard_msg("run-x1", event, 5)
+    assert (msg.query_id, msg.kind, msg.final, msg.refused) == ("w1", Kind.PROACTIVE, True, True)
+    assert msg.text == event.message and "Tell me when it rains." in msg.text
 
 
 def test_a_heartbeat_before_the_first_step_and_after() -> None:

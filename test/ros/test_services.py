@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import rclpy
+from aura_ros.msg import Said
 from aura_ros.srv import Ask, CancelWatch, ListWatches
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -20,6 +22,7 @@ from aura_core.types import Kind
 from aura_ros import assistant_node
 from aura_ros.conversions import query as _query
 from aura_ros.conversions import to_ns
+from aura_ros.services import WatchServices
 
 Rigs = Callable[[], tuple[str, Rig]]
 Assistant = tuple[Process, Rig]
@@ -223,3 +226,24 @@ def test_asking_returns_while_the_model_loads(rigs: Rigs, monkeypatch: pytest.Mo
         assert node.close()
         node.destroy_node()
         rclpy.try_shutdown()
+
+
+class Stage:
+    """What `WatchServices` needs of a node: nothing is called."""
+
+    def subscribe(self, *_: Any) -> None: ...
+
+    def serve(self, *_: Any) -> None: ...
+
+
+def test_what_was_only_counted_opens_no_watch_again() -> None:
+    """It would come again and again, and be counted again."""
+    heard: list[tuple[str, str]] = []
+    host: Any = SimpleNamespace(heard=lambda response, said: heard.append((response, said)))
+    node: Any = Stage()
+    services = WatchServices(node, host)
+    services._said(Said(response_id="r1", text="It rains.", complete=True))
+    services._said(Said(response_id="r2", text="", complete=False, reason="counted"))
+    services._said(Said(response_id="r3", text="", complete=False, reason="dropped"))
+    services._said(Said(response_id="r4", text="It", complete=False, reason="interrupted"))
+    assert heard == [("r3", ""), ("r4", "It")]

@@ -12,7 +12,7 @@ import rclpy
 from aura_ros.msg import AudioChunk, Playback
 from rclpy.lifecycle import TransitionCallbackReturn
 from rig import Rig
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, String
 
 from aura_core.speech import utterances
 from aura_core.speech.device import DeviceState
@@ -110,3 +110,20 @@ def test_a_sentence_whose_end_never_comes_does_not_leave_speech_input_muted(
     speaker.until(lambda: not speaker.robot[-1].data, "the robot to be silent")
     (report,) = speaker.reports
     assert (report.utterance, report.played_s, report.complete) == ("s:1", 1.0, False)
+
+
+def test_one_utterance_is_stopped_and_the_next_follows(speaker: SpeakerRig) -> None:
+    stop = speaker.rig.node.create_publisher(String, "speaker/stop", qos.EVENTS)
+    speaker.until(stop.get_subscription_count, "the speaker")
+    speaker.say(1.0, "s:1", last=True)
+    speaker.say(1.0, "s:2", last=True)
+    speaker.until(lambda: speaker.robot[-1].data and speaker.device.buffer.holds("s:2"), "both")
+    speaker.device.play(0.25)
+    stop.publish(String(data="s:1"))
+    speaker.until(lambda: speaker.reports, "the report")
+    (report,) = speaker.reports
+    assert (report.utterance, report.complete, report.reason) == ("s:1", False, "stopped")
+    assert report.played_s == pytest.approx(0.255)
+    speaker.device.play(1.005)
+    speaker.until(lambda: len(speaker.reports) == 2, "the end of the other")
+    assert (speaker.reports[1].utterance, speaker.reports[1].complete) == ("s:2", True)

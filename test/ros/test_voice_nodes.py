@@ -39,12 +39,14 @@ class VoiceRig:
         self.user: list[Bool] = []
         self.sound: list[AudioChunk] = []
         self.said: list[Said] = []
+        self.stops: list[String] = []
         for kind, name, into, profile in (
             (String, "asr/text", self.texts, qos.EVENTS),
             (Transcript, "asr/transcript", self.transcripts, qos.EVENTS),
             (Bool, "user_speaking", self.user, qos.LATCHED),
             (AudioChunk, "speaker/audio", self.sound, qos.AUDIO),
             (Said, "aura/said", self.said, qos.EVENTS),
+            (String, "speaker/stop", self.stops, qos.EVENTS),
         ):
             node.create_subscription(kind, name, into.append, profile)
         self.microphone = node.create_publisher(AudioChunk, "microphone/audio", qos.AUDIO)
@@ -66,15 +68,15 @@ class VoiceRig:
         while time.monotonic() < end:
             self.rig._executor.spin_once(timeout_sec=0.005)
 
-    def answer(self, text: str, stamp_ns: int, final: bool = True) -> None:
+    def answer(self, text: str, stamp_ns: int, final: bool = True, **fields: Any) -> None:
+        known = {"kind": "real-time", "query_id": "q1"} | fields
         self.responses.publish(
             Response(
                 header=header(stamp_ns, "camera"),
                 id=f"run-r{stamp_ns // NS}",
                 text=text,
                 final=final,
-                kind="real-time",
-                query_id="q1",
+                **known,
             )
         )
 
@@ -298,16 +300,91 @@ def test_another_node_says_words_and_gets_them_as_they_are_heard(
 def test_words_of_another_node_are_cancelled_and_interrupted(
     mouth: VoiceRig, say_client: ActionClient
 ) -> None:
-    goal = Goal(mouth.rig, say_client, text="One. Two. Three. Four. Five.")
-    first = mouth.sentence(0)
-    second = mouth.sentence(1)
+    """Regression: cancelling began the next sentence, and no sentence could be stopped."""
+    goal = Goal(mouth.rig, say_client, text="One and two and three. Four. Five. Six.")
+    first, second = mouth.sentence(0), mouth.sentence(1)
     mouth.rig.until(goal.handle.cancel_goal_async().done, "the cancellation")
-    mouth.report(first, 1.0)
-    mouth.report(second, 1.0)
-    assert goal.end() == (GoalStatus.STATUS_CANCELED, "One. Two.", "")
+    mouth.rig.until(lambda: len(mouth.stops) == 2, "the stop of both")
+    assert [m.data for m in mouth.stops] == [first, second]
+    mouth.report(first, 0.7, "stopped")
+    mouth.report(second, 0.0, "stopped")
+    status, said, reason = goal.end()
+    assert (status, reason) == (GoalStatus.STATUS_CANCELED, "")
+    assert said == "One and two and"
+    assert len({m.utterance for m in mouth.sound}) == 2  # no other sentence was begun
     goal = Goal(mouth.rig, say_client, text="The battery is low.", urgent=True)
     mouth.report(mouth.sentence(2), 0.0, "interrupted")
     assert goal.end() == (GoalStatus.STATUS_ABORTED, "", "interrupted")
+
+
+@needs_voice
+def test_words_are_fed_back_within_a_sentence_and_to_the_last_one(
+    mouth: VoiceRig, say_client: ActionClient
+) -> None:
+    text = "One and two and three and four and five and six and seven and eight."
+    goal = Goal(mouth.rig, say_client, text=text)
+    sentence = mouth.sentence(0)
+    mouth.robot.publish(Bool(data=True))  # the loudspeaker plays
+    mouth.rig.until(lambda: len(goal.feedback) > 2, "the feedback")
+    assert all(text.startswith(words) for words in goal.feedback)
+    mouth.report(sentence, 1.0)
+    assert goal.end() == (GoalStatus.STATUS_SUCCEEDED, text, "")
+    mouth.rig.until(lambda: goal.feedback[-1] == text, "the last feedback")
+    goal = Goal(mouth.rig, say_client, text="Hello.", language="klingon")
+    assert goal.end()[::2] == (
+        GoalStatus.STATUS_ABORTED,
+        "'klingon' is no code of a language, such as en or zh",
+    )
+
+
+@needs_voice
+def test_an_urgent_alert_stops_what_the_robot_says_and_it_goes_on_after_it(
+    mouth: VoiceRig,
+) -> None:
+    """Regression: it waited behind two sentences."""
+    mouth.answer("The train leaves at nine. It is late today.", 1 * NS)
+    first, second = mouth.sentence(0), mouth.sentence(1)
+    mouth.answer("Fire! Leave the", 2 * NS, False, kind="", query_id="", urgent=True)
+    mouth.rig.until(lambda: len(mouth.stops) == 2, "the stop of both")
+    assert [m.data for m in mouth.stops] == [first, second]
+    mouth.report(first, 0.4, "stopped")
+    mouth.report(second, 0.0, "stopped")
+    fire = mouth.sentence(2)
+    mouth.answer("Fire! Leave the house.", 2 * NS, kind="proactive", urgent=True)
+    mouth.report(fire, 1.0)
+    mouth.report(mouth.sentence(3), 1.0)
+    mouth.rig.until(lambda: mouth.said, "what was said of the alert")
+    assert (mouth.said[0].text, mouth.said[0].complete) == ("Fire! Leave the house.", True)
+    mouth.report(mouth.sentence(4), 1.0)
+    mouth.report(mouth.sentence(5), 1.0)
+    mouth.rig.until(lambda: len(mouth.said) == 2, "what was said of the answer")
+    text = "The train leaves at nine. It is late today."
+    assert (mouth.said[1].text, mouth.said[1].complete) == (text, True)
+
+
+@needs_voice
+def test_alerts_that_waited_while_the_user_talked_are_summed_up(mouth: VoiceRig) -> None:
+    mouth.speaks.publish(Bool(data=True))
+    mouth.answer("One.", 100 * NS)  # its sound comes when the node knows that the user talks
+    mouth.report(mouth.sentence(0), 1.0)
+    for k in range(5):
+        fields = {"kind": "proactive", "query_id": f"w{k}"}
+        mouth.answer(f"Cup {'abcde'[k]} fell.", (k + 1) * NS, **fields)
+    mouth.answer("Two.", 101 * NS)  # and this when it knows the alerts
+    mouth.report(mouth.sentence(1), 1.0)
+    mouth.speaks.publish(Bool(data=False))
+    for number in range(2, 7):  # how many, three watches, and the rest
+        mouth.report(mouth.sentence(number), 1.0)
+    mouth.rig.until(lambda: len(mouth.said) == 7, "what was said")
+    assert [(m.text, m.complete, m.reason) for m in mouth.said] == [
+        ("One.", True, ""),
+        ("Two.", True, ""),
+        ("", False, "counted"),
+        ("", False, "counted"),
+        ("Cup c fell.", True, ""),
+        ("Cup d fell.", True, ""),
+        ("Cup e fell.", True, ""),
+    ]
 
 
 def test_a_speaker_without_a_device_reports_it_and_that_nothing_was_heard(

@@ -10,8 +10,10 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
+from talker_rig import Stage
 
-from aura_core.speech.mouth import Mouth, MouthConfig, MouthCounters, Sentence
+from aura_core.speech.mouth import Mouth
+from aura_core.speech.mouth_types import MouthConfig, MouthCounters, Said, Sentence
 from aura_core.speech.types import NS
 
 TICK_NS = NS // 20
@@ -31,6 +33,10 @@ class Hour:
     @property
     def lost(self) -> set[str]:
         return {id for id in self.alerts if not any(self.heard.get(id, []))}
+
+    def hear(self, said: Said) -> None:
+        """Of an alert that was summed up, at least its number was heard."""
+        self.heard.setdefault(said.id, []).append(said.text or said.reason)
 
 
 def conversation(seed: int) -> list[tuple[float, float]]:
@@ -58,7 +64,7 @@ def spend(seed: int, config: MouthConfig, rude: float) -> Hour:
     questions = sorted(rng.uniform(0, HOUR_S - 300) for _ in range(60))
     sounding: tuple[Sentence, int, int] | None = None  # with its begin and end
     spoke = False
-    for tick in range(HOUR_S * NS // TICK_NS):
+    for tick in range((HOUR_S + 60) * NS // TICK_NS):  # the last minute is quiet
         now = tick * TICK_NS
         ended = mouth.ended()
         while talk and talk[0][1] * NS <= now:
@@ -91,7 +97,7 @@ def spend(seed: int, config: MouthConfig, rude: float) -> Hour:
             mouth.made(sentence.tag, length_ns)
             sounding = (sentence, now, now + length_ns)
         for said in ended:
-            hour.heard.setdefault(said.id, []).append(said.text)
+            hour.hear(said)
     hour.counters = mouth.counters
     return hour
 
@@ -113,3 +119,47 @@ def test_where_everybody_talks_over_the_robot_each_alert_is_still_told_of_once()
 def test_with_the_time_to_live_of_an_answer_alerts_would_be_lost() -> None:
     hour = spend(1, MouthConfig(alert_ttl_s=5.0), rude=0.0)
     assert len(hour.lost) > 48  # a tenth: the test above can fail
+
+
+def through_the_talker(seed: int, rude: float) -> Hour:
+    """Half an hour, with the real `Talker` and a loudspeaker that plays what it hands out."""
+    rng, stage, hour = random.Random(seed + 1), Stage(), Hour()
+    talk = [turn for turn in conversation(seed) if turn[1] < HOUR_S / 2]
+    when = sorted([rng.uniform(0, 1_500) for _ in range(200)] + [300.0 * b for b in range(5)] * 8)
+    waits = False  # somebody who lets the robot finish
+    while stage.now_ns < HOUR_S / 2 * NS:
+        now_s = stage.now_ns / NS
+        while talk and talk[0][1] <= now_s:
+            talk.pop(0)
+        speaks = bool(talk) and talk[0][0] <= now_s
+        if speaks and not stage.user and not stage.buffer.idle:
+            waits = waits or rng.random() >= rude
+            if waits:
+                talk[0] = (talk[0][0], max(talk[0][1], now_s + 1.0))
+                speaks = False
+            else:
+                stage.interrupt()
+        waits = waits and not speaks
+        stage.user = speaks
+        while when and when[0] <= now_s:
+            when.pop(0)
+            id = f"w{len(hour.alerts)}"
+            hour.alerts.add(id)
+            text = rng.choice(("The cup fell.", f"Box {id} is on the floor now. Take care."))
+            urgent = rng.random() < 0.05
+            stage.talker.response(id, text, True, "proactive", urgent, id)
+        stage.tick()
+    stage.user = False
+    stage.until_silent()
+    for said, _ in stage.said:
+        hour.hear(said)
+    hour.counters = stage.talker.counters
+    return hour
+
+
+@pytest.mark.parametrize("rude", [0.0, 0.3])
+def test_the_talker_loses_none_either_and_tells_of_each_once(rude: float) -> None:
+    hour = through_the_talker(1, rude)
+    assert len(hour.alerts) == 240 and hour.lost == set()
+    assert {len(reports) for reports in hour.heard.values()} == {1}
+    assert hour.counters.preempted > 0 and hour.counters.counted > 0

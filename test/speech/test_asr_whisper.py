@@ -216,6 +216,20 @@ def test_a_device_that_is_not_there() -> None:
         ({"backend": "whisper", "model": "x.pt", "languages": ("en", "fr")}, "not 'fr'"),
         ({"backend": "whisper", "model": "x.pt", "compute_type": "int8"}, "of faster_whisper"),
         ({"initial_prompt": "Ada."}, "asr.initial_prompt"),
+        ({"device": "cuda"}, "asr.device: pocketsphinx does not use it"),
+        ({"backend": "whisper", "model": "x.pt", "rejection": 0.4}, "set min_confidence"),
+        (
+            {"backend": "whisper", "model": "x.pt", "languages": ("zh", "zh"), "language": "zh"},
+            "names 'zh' twice",
+        ),
+        (
+            {"backend": "whisper", "model": "x.pt", "languages": ("zh",)},
+            r"asr.language: 'en' is none of asr.languages \[zh\]",
+        ),
+        (
+            {"backend": "whisper", "model": "x.pt", "languages": ("en",), "language": "auto"},
+            "'auto' is none of",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object], word: str) -> None:

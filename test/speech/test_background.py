@@ -10,7 +10,8 @@ from test_ears import SAID, T0, LevelVad, hear, last, silence, speech
 from aura_core.speech.asr import AsrConfig, TurnDetector
 from aura_core.speech.asr.base import BufferedUtterance, Recognition
 from aura_core.speech.background import quietest
-from aura_core.speech.ears import Ears, EarsConfig
+from aura_core.speech.ears import Ears
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Endpointer, Onset
 from aura_core.speech.types import NS, Transcript, TranscriptState
 from aura_core.speech.vad import FRAME

@@ -13,7 +13,8 @@ from test_ears import T0, LevelVad, hear, silence, speech
 from aura_core.speech.asr import AsrConfig, TurnDetector
 from aura_core.speech.asr.base import BufferedUtterance, Recognition
 from aura_core.speech.decoding import agreed
-from aura_core.speech.ears import Ears, EarsConfig, Event
+from aura_core.speech.ears import Ears, Event
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.endpointing import End, Onset
 from aura_core.speech.types import Transcript, TranscriptState
 
@@ -25,6 +26,7 @@ class Slow(BufferedUtterance):
 
     def __init__(self) -> None:
         super().__init__()
+        self.confidence = 0.9
         self.lengths: list[int] = []  # of the utterances that were begun [samples]
         self.begun = threading.Semaphore(0)
         self._answers: list[Recognition | Exception] = []
@@ -40,7 +42,8 @@ class Slow(BufferedUtterance):
         return answer
 
     def answer(self, text: str | Exception) -> None:
-        self._answers.append(text if isinstance(text, Exception) else Recognition(text, 0.9))
+        said = text if isinstance(text, Exception) else Recognition(text, self.confidence)
+        self._answers.append(said)
         self._go.release()
 
 
@@ -229,3 +232,56 @@ def test_ears_can_be_opened_again(room: Room) -> None:
 )
 def test_agreed(before: str, now: str, expected: str) -> None:
     assert agreed(before, now) == expected
+
+
+def test_both_parts_of_a_question_are_recognised_in_one_piece(room: Room) -> None:
+    """Regression: of "red cup" alone Whisper made "Right, pop", which was rejected."""
+    room.hear(np.concatenate([speech(800), silence(300)]))
+    room.answer("Where is my?")
+    room.hear(np.concatenate([silence(1_000), speech(600), silence(300)]))
+    room.answer("Where is my red cup?")
+    assert texts(room.hear(silence(1_500))) == [("final", "Where is my red cup?")]
+    first, both = room.slow.lengths
+    assert both > first + 600 * 16  # its sound is in both runs
+
+
+def test_the_first_part_is_kept_where_the_recogniser_leaves_it_out(room: Room) -> None:
+    room.hear(np.concatenate([speech(800), silence(300)]))
+    room.answer("Where is my?")
+    room.hear(np.concatenate([silence(1_000), speech(600), silence(300)]))
+    room.answer("Red cup.")
+    assert texts(room.hear(silence(1_500))) == [("final", "Where is my red cup?")]
+
+
+def test_a_first_part_that_was_not_understood_becomes_clear_with_its_rest(room: Room) -> None:
+    room.hear(np.concatenate([speech(800), silence(300)]))
+    room.slow.confidence = 0.2
+    room.answer("Is the work on the")
+    rejected = texts(room.hear(silence(1_000)))
+    assert rejected == [("rejected", "Is the work on the")]
+    room.hear(np.concatenate([speech(600), silence(300)]))
+    room.slow.confidence = 0.9
+    room.answer("Is the book on the chair?")
+    events = room.hear(silence(1_500))
+    (asked,) = [e for e in events if isinstance(e, Transcript)]
+    assert (str(asked.state), asked.text) == ("final", "Is the book on the chair?")
+    assert asked.start_ns == pytest.approx(T0, abs=100_000_000)
+
+
+def test_a_later_question_is_recognised_alone(room: Room) -> None:
+    room.hear(np.concatenate([speech(800), silence(300)]))
+    room.answer("Where is my?")
+    assert texts(room.hear(silence(3_000))) == [("final", "Where is my?")]
+    room.hear(np.concatenate([speech(600), silence(300)]))
+    room.answer("What time is it?")
+    assert texts(room.hear(silence(1_500))) == [("final", "What time is it?")]
+    first, second = room.slow.lengths
+    assert second < first + 600 * 16
+
+
+def test_talk_that_another_voice_cuts_short_is_no_first_part(room: Room) -> None:
+    """Regression: "... and some" of a talker in the room was joined with a user's question."""
+    joiner = room.ears._joiner
+    heard = Transcript(TranscriptState.FINAL, "and then you take some", 0.9, T0, T0 + 1)
+    assert joiner.add(heard, whole=True) == [heard] and not joiner.holds
+    assert joiner.add(heard) == [] and joiner.holds

@@ -13,7 +13,8 @@ from aura_core.errors import ConfigError, InputError
 from aura_core.speech.asides import Aside
 from aura_core.speech.asr import AsrConfig, TurnDetector
 from aura_core.speech.asr.base import Recognition
-from aura_core.speech.ears import Ears, EarsConfig, Event
+from aura_core.speech.ears import Ears, Event
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.endpointing import FRAME_NS, End, EndpointConfig, Onset
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.vad import FRAME
@@ -322,11 +323,32 @@ def test_wrong_sound_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"min_confidence": 2.0}, {"mute_tail_ms": -1}, {"max_gap_ms": 9_999}, {"quiet_lsb": -1}],
+    [
+        {"min_confidence": 2.0},
+        {"mute_tail_ms": -1},
+        {"max_gap_ms": 9_999},
+        {"quiet_lsb": -1},
+        {"partials_s": 1.0},  # these are of whisper
+        {"join_s": 1.0},
+        {"fillers": ("good grief",)},
+    ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         EarsConfig(**wrong)
+
+
+def test_settings_of_whisper_do_nothing_for_a_grammar() -> None:
+    free = {"asr": AsrConfig("whisper", "x.pt")}
+    for name, wake in (
+        ("wake_similar", WakeConfig(similar=("hey flora",))),
+        ("wake_least_score", WakeConfig(least_score=-3.0)),
+    ):
+        EarsConfig(**free, wake=wake)
+        with pytest.raises(ConfigError, match=f"{name}: pocketsphinx does not use it"):
+            EarsConfig(wake=wake)
+    with pytest.raises(ConfigError, match="fillers has a phrase without any word"):
+        EarsConfig(**free, fillers=("?",))
 
 
 def test_a_recogniser_that_fails_costs_its_utterance_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,7 +382,11 @@ def free(says: str | Recognition, **settings: object) -> Ears:
         (Recognition("HMM.", 0.59), "filler"),
         (Recognition("Ha ha ha ha ha, to be a lover.", 0.14, reason="no_speech"), "no_speech"),
         (Recognition("To all if I'm hungry", 0.29), "low_confidence"),
+        # a laugh, and Chinese, as Whisper tiny.en heard them
+        (Recognition("Ha ha ha to be a la la la la la", 0.32, reason="repeated"), "repeated"),
+        (Recognition("Do you want if I'm can't you appreciate", 0.28), "low_confidence"),
         (Recognition("Okay.", 0.55), "filler"),
+        (Recognition("Right.", 0.55), ""),
         (Recognition("What is on the table?", 0.89), ""),
     ],
 )

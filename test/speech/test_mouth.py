@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aura_core.errors import ConfigError
-from aura_core.speech.mouth import SAY, Mouth, MouthConfig, Said
+from aura_core.speech.mouth import Mouth
+from aura_core.speech.mouth_types import SAY, MouthConfig, Said
 from aura_core.speech.types import NS
 
 MS = NS // 1000
@@ -338,7 +339,7 @@ def test_the_same_alert_many_times_is_said_once_with_its_number() -> None:
     ]
 
 
-def test_a_burst_of_eight_alerts_is_said_although_it_takes_long() -> None:
+def test_alerts_that_come_while_nobody_talks_are_all_said_although_it_takes_long() -> None:
     mouth = Mouth()
     for k in range(8):
         mouth.response(f"w{k}", f"Cup {k} fell. It broke.", True, "proactive", now_ns=0)
@@ -348,6 +349,75 @@ def test_a_burst_of_eight_alerts_is_said_although_it_takes_long() -> None:
         mouth.spoken(sentence.tag, now)
         said.append(sentence.text)
     assert len(said) == 16 and all(s.complete for s in mouth.ended())
+
+
+def burst(*alerts: tuple[str, str], config: MouthConfig | None = None) -> Mouth:
+    """Alerts (watch, words) that wait while the user talks for ten seconds."""
+    mouth = Mouth(config)
+    for k, (watch, words) in enumerate(alerts):
+        mouth.response(f"r{k}", words, True, "multi-response", watch=watch, now_ns=k * NS)
+    assert mouth.next(10 * NS, user_speaking=True) is None
+    return mouth
+
+
+def test_a_burst_while_the_user_talks_is_summed_up() -> None:
+    """Regression: eight alerts became eight sentences."""
+    alerts = [("door", f"Visitor {k} came in.") for k in range(5)]
+    mouth = burst(*alerts, ("cup", "The cup fell."), ("cat", "The cat is back. It sleeps."))
+    assert texts(mouth, 12 * NS) == [
+        "While you talked: seven alerts.",
+        "The cat is back. It sleeps.",
+        "The cup fell.",
+        "five times, the newest: Visitor four came in.",
+    ]
+    assert [(s.id, s.text, s.complete, s.reason) for s in mouth.ended()] == [
+        *((f"r{k}", "", False, "counted") for k in range(4)),
+        ("r4", "Visitor 4 came in.", True, ""),
+        ("r5", "The cup fell.", True, ""),
+        ("r6", "The cat is back. It sleeps.", True, ""),
+    ]
+    assert mouth.counters.counted == 4
+
+
+@pytest.mark.parametrize("n", [4, 12, 60])
+def test_a_summary_has_a_bounded_length_and_loses_nobody(n: int) -> None:
+    words = "A very long sentence about a thing that happened somewhere in the house, " * 2
+    mouth = burst(*((f"w{k}", f"{words} {k}.") for k in range(n)))
+    said = texts(mouth, 12 * NS)
+    assert len(said) <= 5 and sum(map(len, said)) < 400
+    assert said[-1] == (f"And {('one', 'nine', 'fifty-seven')[(4, 12, 60).index(n)]} more.")
+    ended = mouth.ended()
+    assert [s.id for s in ended] == [f"r{k}" for k in range(n)]
+    assert {(s.text, s.reason) for s in ended} == {("", "counted")}
+
+
+def test_few_alerts_and_chinese_ones() -> None:
+    assert len(texts(burst(*((f"w{k}", f"Cup {k} fell.") for k in range(3))), 12 * NS)) == 3
+    mouth = burst(*((f"w{k}", f"第{k}个杯子掉了。") for k in range(5)))
+    assert texts(mouth, 12 * NS)[0] == "你说话的时候：五条提醒。"
+    assert texts(burst(*[("w", f"{k}.") for k in "abc"], config=MouthConfig(burst=2)), 12 * NS) == [
+        "While you talked: three alerts.",
+        "c.",
+    ]
+
+
+def test_a_summary_that_is_interrupted_is_said_again_and_one_that_is_dropped_loses_no_watch() -> (
+    None
+):
+    mouth = burst(*((f"w{k}", f"Cup {k} fell.") for k in range(5)))
+    first = mouth.next(12 * NS)
+    assert first is not None and mouth.interrupted({first.tag: 0}) == []
+    assert mouth.next(12 * NS + 1, user_speaking=True) is None
+    assert texts(mouth, 20 * NS)[0].endswith("five alerts.")
+    mouth = burst(*((f"w{k}", f"Cup {k} fell.") for k in range(5)))
+    assert mouth.next(12 * NS - 1, user_speaking=True) is None
+    first = mouth.next(13 * NS)
+    assert first is not None
+    mouth.interrupted({first.tag: 0})
+    for second in range(14, 700):
+        mouth.next(second * NS, user_speaking=True)
+    ended = mouth.ended()
+    assert [(s.id, s.text, s.reason) for s in ended] == [(f"r{k}", "", "") for k in range(5)]
 
 
 def test_alerts_survive_interruptions_and_one_that_was_cut_short_is_said_again() -> None:
@@ -426,6 +496,15 @@ def test_cancelled_words_end_with_the_sentence_that_sounds() -> None:
     mouth.spoken(sentence.tag, 1)
     assert mouth.ended() == [Said("s1", "One.", False)]
     assert not mouth.cancel("s1") and not mouth.busy
+
+
+def test_a_sentence_without_words_has_the_language_of_its_answer() -> None:
+    mouth = Mouth()
+    mouth.response("a", "现在的时间是：\n14:05", True, "real-time", now_ns=0)
+    first, second = mouth.next(0), mouth.next(0)
+    assert first is not None and second is not None
+    assert (first.language, second.language) == ("zh", "zh")
+    assert "点" in second.speech
 
 
 def test_an_answer_that_was_begun_goes_on_before_an_earlier_one_that_waited() -> None:

@@ -156,3 +156,38 @@ def test_counts_are_kept_for_a_bounded_number_of_tags() -> None:
 def test_a_bad_rate_is_refused() -> None:
     with pytest.raises(ConfigError, match="rate"):
         PlaybackBuffer(0)
+
+
+def test_one_tag_is_stopped_and_the_others_go_on() -> None:
+    buffer = PlaybackBuffer(1_000 * 16)
+    for tag, level in (("a", 1_000), ("b", 2_000), ("c", 3_000)):
+        buffer.write(Audio(np.full(1_600, level, np.int16), 16_000), tag, last=True)
+    buffer.read(400)
+    assert buffer.stop_one("b") == 0  # in the middle of the queue
+    assert not buffer.holds("b") and buffer.holds("a") and buffer.holds("c")
+    assert buffer.stop_one("a") == 480  # it fades out within 5 ms, which count as played
+    faded = buffer.read(80)
+    assert faded[0] == 1_000 and faded[-1] == 0 and np.all(np.diff(faded) <= 0)
+    assert np.all(buffer.read(1_600) == 3_000)
+    assert buffer.idle and buffer.finished() == ["c"]
+    assert (buffer.played("b"), buffer.played("c")) == (0, 1_600)
+
+
+def test_sound_of_a_tag_that_was_stopped_before_it_came_is_refused() -> None:
+    buffer = PlaybackBuffer(16_000)
+    assert buffer.stop_one("a") == 0
+    assert buffer.write(Audio(np.ones(160, np.int16), 16_000), "a", last=True) == 0
+    assert buffer.write(Audio(np.ones(160, np.int16), 16_000), "b", last=True) == 160
+    assert buffer.read(200).sum() == 160
+
+
+def test_a_tag_is_stopped_around_the_end_of_the_ring() -> None:
+    buffer = PlaybackBuffer(4_000, capacity_s=0.5)
+    for turn in range(40):
+        tags = [f"{turn}{letter}" for letter in "abc"]
+        for k, tag in enumerate(tags):
+            buffer.write(Audio(np.full(300 + 37 * k, turn, np.int16), 4_000), tag, last=True)
+        buffer.stop_one(tags[1])
+        heard = buffer.read(1_200)
+        assert np.count_nonzero(heard) == (300 + 374 if turn else 0)
+        assert buffer.idle and buffer.finished() == [tags[0], tags[2]]

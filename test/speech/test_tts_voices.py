@@ -144,3 +144,16 @@ def test_espeak_speaks_chinese() -> None:
     samples = np.concatenate([p.samples for p in voices.speak("杯子是红色的。")])
     assert 0.5 < len(samples) / voices.rate < 4.0 and np.abs(samples).max() > 3000
     voices.close()
+
+
+@pytest.mark.parametrize("code", ["english", "xx", "ZH", "zh-CN", "cmn"])
+def test_a_voice_is_for_a_code_of_a_language(code: str) -> None:
+    with pytest.raises(ConfigError, match=f"tts.voices.{code}: '{code}' is no code of a language"):
+        TtsConfig("flite", voices={code: VoiceConfig("espeak")})
+
+
+def test_whether_somebody_speaks_a_language_is_known() -> None:
+    voices = Voices(Voice("a"), {"zh": Voice("b")})
+    assert voices.speaks("fr")  # it may be: nobody knows what the main voice speaks
+    voices.main_language = "en"
+    assert [voices.speaks(code) for code in ("en", "zh", "fr")] == [True, True, False]

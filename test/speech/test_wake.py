@@ -54,7 +54,13 @@ def test_required_after_silence() -> None:
 def test_modes() -> None:
     assert not WakeRule(WakeConfig()).required(0)
     assert WakeRule(WakeConfig(mode="required")).required(0)
-    for wrong in ({"mode": "sometimes"}, {"phrase": " ?"}, {"after_s": 0.0}):
+    for wrong in (
+        {"mode": "sometimes"},
+        {"phrase": " ?"},
+        {"after_s": 0.0},
+        {"similar": ("Hey Flora", "Hey, Aura!")},
+        {"similar": ("",)},
+    ):
         with pytest.raises(ConfigError, match=f"wake.{next(iter(wrong))}"):
             WakeConfig(**wrong)
 

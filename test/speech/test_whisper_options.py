@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from aura_core.errors import ConfigError
 from aura_core.speech.asr import AsrConfig, whisper_options
 from aura_core.speech.asr.base import Recognition
 from aura_core.speech.asr.encoded import HOP, LEAST, WHOLE, Encoded, EncodedUtterance, window
-from aura_core.speech.asr.whisper_options import Segment, WhisperOptions, judged, spoken
+from aura_core.speech.asr.whisper_options import (
+    Segment,
+    WhisperOptions,
+    check_languages,
+    judged,
+    spoken,
+)
 from aura_core.speech.wake import WakeConfig
 
 QUESTION = Segment(" What is on the table?", -0.09, 0.03, 0.72)
@@ -34,6 +41,24 @@ def test_one_segment(segment: Segment, reason: str, confidence: float) -> None:
     heard = judged([segment], "en")
     assert (heard.text, heard.reason, heard.language) == (segment.text.strip(), reason, "en")
     assert heard.confidence == pytest.approx(confidence, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("languages", "message"),
+    [
+        (("en", "zh"), "asr.languages: tiny.en is an English model: .* for 'zh'"),
+        (("zh",), "asr.language: tiny.en is an English model: .* for 'zh'"),
+    ],
+)
+def test_an_english_model_understands_no_other_language(
+    languages: tuple[str, ...], message: str
+) -> None:
+    options = WhisperOptions(languages)
+    check_languages(options, True, "base")
+    for harmless in (("en",), ()):
+        check_languages(WhisperOptions(harmless), False, "tiny.en")
+    with pytest.raises(ConfigError, match=message):
+        check_languages(options, False, "tiny.en")
 
 
 def test_a_segment_that_is_no_speech_is_left_out() -> None:

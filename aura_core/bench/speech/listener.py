@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from aura_core.bench.speech.sounds import RATE, Samples
 from aura_core.errors import ModelError
 from aura_core.speech.asr import AsrConfig, Grammar
-from aura_core.speech.ears import Ears, EarsConfig, Event, open_ears
+from aura_core.speech.ears import Ears, Event, open_ears
+from aura_core.speech.ears_config import EarsConfig
 from aura_core.speech.types import NS, Audio, Transcript, TranscriptState
 from aura_core.speech.wake import WakeConfig, WakeMode
 
@@ -67,17 +68,23 @@ class Listener:
 
         Their times count from the beginning of the sound.
         """
-        ears = self.ears
-        events: list[Event] = []
+        return [transcript for transcript, _ in self.timed(samples)]
+
+    def timed(self, samples: Samples) -> list[tuple[Transcript, int]]:
+        """The same, each with the time [ns] of the sound at which it came."""
+        ears, began_ns = self.ears, self._at_ns
+        events: list[tuple[Event, int]] = []
         for start in range(0, len(samples), PIECE):
-            at_ns = self._at_ns + start * NS // RATE
-            events += ears.push(Audio(samples[start : start + PIECE], RATE, at_ns))
-            events += self._settled()
-        events += ears.finish() + self._settled() + ears.finish()
-        began_ns, self._at_ns = self._at_ns, self._at_ns + len(samples) * NS // RATE + APART_NS
+            at_ns = start * NS // RATE
+            happened = ears.push(Audio(samples[start : start + PIECE], RATE, began_ns + at_ns))
+            events += [(e, at_ns + PIECE * NS // RATE) for e in happened + self._settled()]
+        length_ns = len(samples) * NS // RATE
+        rest = ears.finish() + self._settled() + ears.finish()
+        events += [(e, length_ns) for e in rest]
+        self._at_ns += length_ns + APART_NS
         return [
-            replace(e, start_ns=e.start_ns - began_ns, end_ns=e.end_ns - began_ns)
-            for e in events
+            (replace(e, start_ns=e.start_ns - began_ns, end_ns=e.end_ns - began_ns), at_ns)
+            for e, at_ns in events
             if isinstance(e, Transcript) and e.state is not TranscriptState.PARTIAL
         ]
 

@@ -24,7 +24,8 @@ FAST = 1.5  # times the usual speed of the voices: some 260 words a minute
 
 def wer(subject: Subject, sentences: int) -> dict[str, Any]:
     """Word error rate of the recogniser, for each kind of question and each of `SNRS_DB`."""
-    recognizer = open_recognizer(replace(subject.asr, rejection=0.0), phrases=subject.grammar)
+    asr = subject.asr if subject.free else replace(subject.asr, rejection=0.0)
+    recognizer = open_recognizer(asr, phrases=subject.grammar)
     voices = users()
     out: dict[str, Any] = {}
     for kind, texts in subject.kinds.items():

@@ -30,6 +30,7 @@ __all__ = [
 
 BACKENDS = ("pocketsphinx", "whisper", "faster_whisper")
 LANGUAGES = ("en", "zh", "auto")
+REJECTION = 0.5  # default of `rejection`
 COMPUTE_TYPES = ("auto", "int8", "int8_float16", "int8_float32", "float16", "float32")
 
 
@@ -79,8 +80,9 @@ class AsrConfig(Settings, section="asr"):
         "", "pocketsphinx: a file of more sentence templates, one a line; empty: none"
     )
     rejection: float = setting(
-        0.5,
-        "how sure pocketsphinx must be that speech was one of its sentences; 0 takes everything",
+        REJECTION,
+        "pocketsphinx: how sure it must be that speech was one of its sentences; 0 takes"
+        " everything",
         low=0.0,
         high=1.0,
     )
@@ -99,13 +101,15 @@ class AsrConfig(Settings, section="asr"):
             raise ConfigError(
                 f"asr.grammar_file: {self.backend} takes no grammar; only pocketsphinx does"
             )
-        unknown = [name for name in self.languages if name not in LANGUAGES or name == "auto"]
-        if unknown:
-            raise ConfigError(f"asr.languages must be of en and zh, not '{unknown[0]}'")
+        self._check_languages()
         if self.backend == "pocketsphinx":
-            for name, unused in (("languages", ()), ("initial_prompt", ""), ("beam_size", 1)):
+            for name, unused in (("initial_prompt", ""), ("beam_size", 1), ("device", "auto")):
                 if getattr(self, name) != unused:
                     raise ConfigError(f"asr.{name}: pocketsphinx does not use it; whisper does")
+        elif self.rejection != REJECTION:
+            raise ConfigError(
+                f"asr.rejection is of pocketsphinx, not of {self.backend}: set min_confidence"
+            )
         if self.backend != "faster_whisper" and (self.compute_type, self.cpu_threads) != (
             "auto",
             0,
@@ -116,6 +120,21 @@ class AsrConfig(Settings, section="asr"):
         cuda = self.device.removeprefix("cuda:").isdigit() and self.device.startswith("cuda:")
         if self.device not in ("auto", "cpu", "cuda") and not cuda:
             raise ConfigError(f"asr.device must be auto, cpu, cuda or cuda:N, not '{self.device}'")
+
+    def _check_languages(self) -> None:
+        if self.languages and self.backend == "pocketsphinx":
+            raise ConfigError("asr.languages: pocketsphinx does not use it; whisper does")
+        for name in self.languages:
+            if name not in LANGUAGES or name == "auto":
+                raise ConfigError(f"asr.languages must be of en and zh, not '{name}'")
+            if self.languages.count(name) > 1:
+                raise ConfigError(f"asr.languages names '{name}' twice")
+        if self.languages and self.language not in self.languages:
+            listed = ", ".join(self.languages)
+            raise ConfigError(
+                f"asr.language: '{self.language}' is none of asr.languages [{listed}]; set it to"
+                " one of them"
+            )
 
     @property
     def spoken(self) -> tuple[str, ...]:

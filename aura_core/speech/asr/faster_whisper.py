@@ -14,7 +14,7 @@ from aura_core.extras import how_to_install
 from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.asr.encoded import LEAST_PROBABILITY, Encoded, EncodedUtterance, window
-from aura_core.speech.asr.whisper_options import Segment, WhisperOptions
+from aura_core.speech.asr.whisper_options import Segment, WhisperOptions, check_languages
 
 # without tokenizer.json the library would try to download it
 FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -144,10 +144,7 @@ def open_faster_whisper(model: str, options: WhisperOptions) -> FasterWhisper:
     except (RuntimeError, ValueError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"asr.model: {folder} is no faster-whisper model: {why}") from error
-    if "zh" in options.languages and not loaded.model.is_multilingual:
-        raise ConfigError(
-            f"asr.language: {folder} is an English model: use a multilingual one for 'zh'"
-        )
+    check_languages(options, loaded.model.is_multilingual, folder)
     recognizer = FasterWhisper(loaded, options)
     recognizer.warm_up()
     return recognizer

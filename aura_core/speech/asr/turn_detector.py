@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aura_core.speech.asr.grammar import Grammar
+from aura_core.speech.asr.unfinished import unfinished
 from aura_core.speech.endpointing import Completeness
 from aura_core.words import spoken_words
 
@@ -16,27 +17,17 @@ TRAILING = frozenset(
     you know time many every each tell let alert something
     """.split()  # noqa: SIM905
 )
-# The same for free speech, where a sentence may end with "in", "there" or "me".
-OPEN = frozenset(
-    """
-    a an the my your our their if whether and or but because than when who what where which how why
-    is are every know
-    """.split()  # noqa: SIM905
-)
-# With these words a request begins. Alone they are none.
-REQUESTS = tuple((verb, "me") for verb in ("tell", "remind", "warn", "alert", "show"))
-# The same for Chinese, which has no blanks between words.
-TRAILING_CHINESE = ("告诉我", "提醒我", "如果", "请问", "当", "和", "还有")
 
 
 class TurnDetector:
     """Tells the endpointer how complete a partial transcript is.
 
     The transcript is complete if it is a sentence of the grammar, and incomplete if it ends with a
-    word that needs another one. A recogniser of free speech writes a question mark where the voice
-    asks: then the words are complete, and may go on. It writes a full stop where the voice ends a
-    sentence. Of 79 sentences that were cut at a random point, Whisper tiny.en ended 27 with a
-    question mark and 14 with a full stop.
+    word that needs another one (free speech: `unfinished`), whatever mark stands after it. Else a
+    recogniser of free speech writes a question mark where the voice asks: then the words are
+    complete, and may go on. It writes a full stop where the voice ends a sentence. Of 79 sentences
+    that were cut at a random point, Whisper tiny.en ended 27 with a question mark and 14 with a
+    full stop.
 
     Args:
         grammar: the sentences that are expected; None: any words may come.
@@ -66,16 +57,11 @@ class TurnDetector:
                 else Completeness.COMPLETE
             )
         if self._grammar is not None:
-            trailing = words[-1] in TRAILING
-        elif partial.rstrip().endswith(("?", "？")):
-            return Completeness.EXTENDABLE if len(words) > 2 else Completeness.UNKNOWN
-        else:
-            trailing = (
-                words[-1] in OPEN
-                or tuple(words[-2:]) in REQUESTS
-                or "".join(words).endswith(TRAILING_CHINESE)
-            )
-            stated = partial.rstrip().endswith((".", "。")) and not partial.rstrip().endswith("..")
-            if stated and not trailing and len(words) > 2:
-                return Completeness.STATED
-        return Completeness.INCOMPLETE if trailing else Completeness.UNKNOWN
+            return Completeness.INCOMPLETE if words[-1] in TRAILING else Completeness.UNKNOWN
+        if unfinished(words):
+            return Completeness.INCOMPLETE
+        text = partial.rstrip()
+        if len(words) > 2 and text.endswith(("?", "？")):
+            return Completeness.EXTENDABLE
+        stated = text.endswith((".", "。")) and not text.endswith("..")
+        return Completeness.STATED if stated and len(words) > 2 else Completeness.UNKNOWN

@@ -20,7 +20,7 @@ from aura_core.extras import how_to_install
 from aura_core.speech.asr.base import as_float
 from aura_core.speech.asr.devices import pick
 from aura_core.speech.asr.encoded import HOP, LEAST_PROBABILITY, Encoded, EncodedUtterance, window
-from aura_core.speech.asr.whisper_options import Segment, WhisperOptions
+from aura_core.speech.asr.whisper_options import Segment, WhisperOptions, check_languages
 
 
 class Whisper(EncodedUtterance):
@@ -156,10 +156,7 @@ def open_whisper(model: str, options: WhisperOptions) -> Whisper:
     except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"asr.model: {path} is no whisper checkpoint: {why}") from error
-    if "zh" in options.languages and not loaded.is_multilingual:
-        raise ConfigError(
-            f"asr.language: {path} is an English model: use a multilingual one for 'zh'"
-        )
+    check_languages(options, loaded.is_multilingual, path)
     recognizer = Whisper(loaded, options)
     recognizer.warm_up()
     return recognizer

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aura_core.errors import ConfigError
 from aura_core.speech.asr.base import Recognition
 
 NO_SPEECH = 0.6  # probability of no speech from which on a segment is none ...
@@ -39,6 +40,20 @@ class WhisperOptions:
     beam_size: int = 1
     compute_type: str = "auto"
     cpu_threads: int = 0
+
+
+def check_languages(options: WhisperOptions, multilingual: bool, model: object) -> None:
+    """Raise ConfigError where a model of English alone is to understand another language.
+
+    Any language, as with `language: auto`, includes English.
+    """
+    others = [code for code in options.languages if code != "en"]
+    if multilingual or not others:
+        return
+    name = "languages" if len(options.languages) > 1 else "language"
+    raise ConfigError(
+        f"asr.{name}: {model} is an English model: use a multilingual one for '{others[0]}'"
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aura_core.errors import AuraError, ConfigError
 from aura_core.settings import Settings, named, setting
+from aura_core.speech.language_codes import CODES
 from aura_core.speech.types import Audio
 
 BACKENDS = ("auto", "espeak", "flite", "piper")
@@ -61,6 +62,12 @@ class TtsConfig(Settings, section="tts"):
             raise ConfigError(
                 f"tts.rate must be 0 (the voice's own) or in [8000, 48000] Hz, not {self.rate}"
             )
+        for code in self.voices:
+            if code not in CODES:
+                raise ConfigError(
+                    f"tts.voices.{code}: '{code}' is no code of a language; they have two letters,"
+                    " such as zh"
+                )
         if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
             raise ConfigError(f"tts.device must be cpu, cuda or cuda:N, not {self.device!r}")
 

@@ -28,6 +28,7 @@ class Voices:
     def __init__(self, main: Synthesizer, others: Mapping[str, Synthesizer]) -> None:
         self.rate = main.rate
         self.missing: tuple[str, ...] = ()  # languages that nobody speaks, see `open_voices`
+        self.main_language = ""  # code of what `main` speaks; "" where that is not known
         self._main = main
         self._others = {
             code: voice if voice.rate == main.rate else AtRate(voice, main.rate)
@@ -39,6 +40,10 @@ class Voices:
     def voice(self, sentence: str, language: str = "") -> Synthesizer:
         """Who speaks a sentence. `language` is its code, such as "zh"; "": that of its script."""
         return self._others.get(language or language_of(sentence), self._main)
+
+    def speaks(self, language: str) -> bool:
+        """Whether a voice is known to speak the language of this code, or may."""
+        return language in self._others or self.main_language in ("", language)
 
     def speak(self, sentence: str, language: str = "") -> Iterator[Audio]:
         """See `Synthesizer.speak`.
@@ -99,7 +104,7 @@ def open_voices(config: TtsConfig) -> Voices:
         except ConfigError:  # it is not installed, or without this voice
             missing.append(code)
     voices = Voices(main, others)
-    voices.missing = tuple(missing)
+    voices.missing, voices.main_language = tuple(missing), spoken
     return voices
 
 
