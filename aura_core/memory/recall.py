@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -223,8 +224,32 @@ class Recall:
         return [*placed[max(0, len(placed) + 1 - self._config.recall_notes) :], newest]
 
     def _some(self, rows: Sequence[_Row], first: bool) -> Sequence[_Row]:
+        """The rows of as many lines as are shown: the newest, or the oldest."""
         most = self._config.recall_notes
-        return rows[:most] if first else rows[-most:]
+        lines = self._together(
+            rows, lambda row: (row.number, "") if row.kind == NoteKind.SEEN else None
+        )
+        return [row for line in (lines[:most] if first else lines[-most:]) for row in line]
+
+    def _together(
+        self, found: Sequence[_T], seen: Callable[[_T], tuple[int, str] | None]
+    ) -> list[list[_T]]:
+        """What stands in one line each: as much time as in the lines that a model was trained with.
+
+        Those were of `block_s` seconds, so notes of shorter blocks are joined. `seen`: when, in
+        milliseconds, and by which camera; None for what stands alone.
+        """
+        trained_ms = round((self._form.block_s or 0.0) * 1000) if self._form.sentences else 0
+        lines: list[list[_T]] = []
+        began, by = 0, None
+        for one in found:
+            at = seen(one)
+            if at is not None and at[1] == by and at[0] - began < trained_ms:
+                lines[-1].append(one)
+                continue
+            lines.append([one])
+            began, by = at or (0, None)
+        return lines
 
     def _hits(
         self,
@@ -388,21 +413,23 @@ class Recall:
         budget = self._config.recall_tokens
         cameras = {*self._cameras(), *(hit.note.stream for hit in hits)} - {""}
         several = len(cameras) > 1
-        lines = [self._line(hit, now_wall_ns, language, several) for hit in hits]
+        together = self._together(hits, _seen)
+        lines = [self._line(line, now_wall_ns, language, several) for line in together]
         while True:
             text = forms.recalled(lines, matches if lines else 0, language)
             if self._count(text) <= budget:
-                return Recalled(text, tuple(hit.note for hit in hits), matches if lines else 0)
+                shown = tuple(hit.note for line in together for hit in line)
+                return Recalled(text, shown, matches if lines else 0)
             if not lines:
                 return None
             if len(lines) == 1:
                 break
             drop = -1 if first else 0
-            del lines[drop], hits[drop]
+            del lines[drop], together[drop]
         shorter = self._shortened(lines[0], matches, language)
         if shorter is None:
             return None
-        return Recalled(shorter, (hits[0].note,), matches)
+        return Recalled(shorter, tuple(hit.note for hit in together[0]), matches)
 
     def _shortened(self, told: Line, matches: int, language: str) -> str | None:
         """One line with as much of its text as fits."""
@@ -417,12 +444,17 @@ class Recall:
                 high = middle - 1
         return best
 
-    def _line(self, hit: _Hit, now_wall_ns: int, language: str, several: bool) -> Line:
-        """The line of a hit; of `several` cameras it says which."""
-        note = hit.note
+    def _line(
+        self, together: Sequence[_Hit], now_wall_ns: int, language: str, several: bool
+    ) -> Line:
+        """The line of hits that stand together; of `several` cameras it says which."""
+        note = together[-1].note
         whole = not self._form.sentences and len(note.text) <= LONG_TEXT
-        text = note.text if whole or not hit.facts else _joined(hit.facts, note.text)
-        text = " ".join(text.split())
+        texts = [
+            hit.note.text if whole or not hit.facts else _joined(hit.facts, hit.note.text)
+            for hit in together
+        ]
+        text = " ".join(_joined(texts, note.text).split())
         if note.kind is NoteKind.QUESTION:
             asked = " ".join(note.question.split())
             text = f"问：{asked} 答：{text}" if language == "zh" else f"asked: {asked} - {text}"
@@ -432,7 +464,14 @@ class Recall:
         return Line(age_s, when, text, camera)
 
 
+_T = TypeVar("_T")
 MOST_TERMS = 24  # of a question that are searched for
+
+
+def _seen(hit: _Hit) -> tuple[int, str] | None:
+    """When and by which camera a note was seen; None for one that is not of what was seen."""
+    note = hit.note
+    return (note.wall_ns // MS, note.stream) if note.kind is NoteKind.SEEN else None
 
 
 def _time(hit: _Hit) -> int:

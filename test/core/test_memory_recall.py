@@ -150,6 +150,49 @@ def test_many_notes_are_counted_in_bounded_time() -> None:
 # ---- when ------------------------------------------------------------------------------------
 
 
+SHORT = [  # notes of 4 s, of which three are within 10 s
+    note(300, "the cat came"),
+    note(296, "the cat left; the door opened"),
+    note(292, "the cat came"),
+    note(288, "the cat left"),
+    note(60, "the cat came"),
+]
+
+
+def test_short_notes_stand_in_lines_as_long_as_those_of_the_training() -> None:
+    found = asked("how often did the cat come today?", notes=SHORT)
+    assert found.text == (
+        "From memory, 3 matches:\n"
+        "- 4 minutes ago (17:05): the cat came; the cat came\n"
+        "- 1 minute ago (17:09): the cat came\n"
+    )
+    assert ages(found) == [300, 292, 60]
+    found = asked("what happened in the last ten minutes?", notes=SHORT)
+    assert [line.partition("): ")[2] for line in found.text.splitlines()[1:]] == [
+        "the cat came; the cat left; the door opened; the cat came",
+        "the cat left",
+        "the cat came",
+    ]
+
+
+def test_as_many_lines_are_shown_as_are_wanted_and_not_as_many_notes() -> None:
+    found = recall(SHORT, FACTS, recall_notes=2).find("when did the cat last come?", NOW)
+    assert found is not None and ages(found) == [300, 292, 60]
+    found = recall(SHORT, FACTS, recall_notes=1).find("when did the cat first come?", NOW)
+    assert found is not None and ages(found) == [300, 292]
+
+
+def test_notes_of_two_cameras_never_stand_in_one_line() -> None:
+    two = [replace(n, stream="front" if i < 2 else "back") for i, n in enumerate(SHORT)]
+    found = asked("when did the cat last come?", notes=two)
+    assert len(found.text.splitlines()) == 1 + 3
+
+
+def test_notes_stand_alone_for_models_that_know_notes() -> None:
+    found = asked("when did the cat last come?", PLAIN, SHORT)
+    assert len(found.text.splitlines()) == 1 + 3
+
+
 def test_a_time_limits_what_counts() -> None:
     assert asked("did the cat come in the last hour?").matches == 0
     assert asked("how often did the cat come this morning?").matches == 2
