@@ -50,7 +50,9 @@ class MemoryForm:
 
     Attributes:
         note: what asks for a note, by language; may hold `{seconds}`.
-        block_s: the length of video that a note was trained on; None: any.
+        block_s: the length of video that a note is about; None: any.
+        line_s: the length of time that one recalled line told in its training: notes of shorter
+            blocks are joined to lines of this length. None: a line is a note.
         overlap_s: a note is asked about so much video before its block too, because what happens at
             the edge of a block is easily missed in both notes. Facts that the note before has told
             are left out, so this is for models that tell a fact in the same words again.
@@ -79,6 +81,7 @@ class MemoryForm:
     uses: bool = True
     ages: bool = True
     overlap_s: float = 0.0
+    line_s: float | None = None
 
 
 PLAIN = MemoryForm(

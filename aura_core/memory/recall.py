@@ -236,10 +236,9 @@ class Recall:
     ) -> list[list[_T]]:
         """What stands in one line each: as much time as in the lines that a model was trained with.
 
-        Those were of `block_s` seconds, so notes of shorter blocks are joined. `seen`: when, in
-        milliseconds, and by which camera; None for what stands alone.
+        `seen`: when, in milliseconds, and by which camera; None for what stands alone.
         """
-        trained_ms = round((self._form.block_s or 0.0) * 1000) if self._form.sentences else 0
+        trained_ms = round((self._form.line_s or 0.0) * 1000) if self._form.sentences else 0
         lines: list[list[_T]] = []
         began, by = 0, None
         for one in found:

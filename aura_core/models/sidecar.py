@@ -128,13 +128,17 @@ def memory_form(data: dict[str, Any], path: Path | str) -> MemoryForm:
     merges = data.get("merges")
     if merges is not None:
         merges = _texts("merges", merges, LANGUAGES, path)
-    block_s, tokens = data.get("block_s"), data.get("prefix_tokens")
-    if block_s is not None and (
-        type(block_s) not in (int, float) or not LEAST_BLOCK_S <= block_s < float("inf")
-    ):
-        raise ModelError(
-            f"{path}: memory.block_s must be at least {LEAST_BLOCK_S:g} seconds, not {block_s!r}"
-        )
+    lengths: dict[str, float | None] = {}
+    for key in ("block_s", "line_s"):
+        length = data.get(key)
+        if length is not None and (
+            type(length) not in (int, float) or not LEAST_BLOCK_S <= length < float("inf")
+        ):
+            raise ModelError(
+                f"{path}: memory.{key} must be at least {LEAST_BLOCK_S:g} seconds, not {length!r}"
+            )
+        lengths[key] = None if length is None else float(length)
+    tokens = data.get("prefix_tokens")
     if tokens is not None and (type(tokens) is not int or tokens < 0):
         raise ModelError(f"{path}: memory.prefix_tokens must be 0 or more, not {tokens!r}")
     flags = {key: data.get(key, key == "uses") for key in ("sentences", "renames", "uses")}
@@ -144,11 +148,10 @@ def memory_form(data: dict[str, Any], path: Path | str) -> MemoryForm:
     overlap_s = data.get("overlap_s", 0.0)
     if type(overlap_s) not in (int, float) or not 0.0 <= overlap_s < float("inf"):
         raise ModelError(f"{path}: memory.overlap_s must be 0 seconds or more, not {overlap_s!r}")
-    seconds = None if block_s is None else float(block_s)
     return MemoryForm(
         note,
-        seconds,
-        tokens,
+        prefix_tokens=tokens,
+        **lengths,
         **flags,
         merges=merges,
         describes=describes,

@@ -18,7 +18,8 @@ SEEDS = range(420_100, 420_104)  # of development
 
 def test_the_shipped_model_notes_and_remembers() -> None:
     backend = load(ModelConfig(path="aura_tiny_memory", device="cpu", dtype="float32"))
-    assert (backend.chat.memory.block_s, backend.chat.memory.prefix_tokens) == (10.0, 300)
+    form = backend.chat.memory
+    assert (form.block_s, form.overlap_s, form.line_s, form.prefix_tokens) == (5.0, 2.0, 10.0, 0)
     figures = evaluate(backend, SEEDS).figures()
     for language in ("en", "zh"):
         assert figures[f"answers in {language}"].value > 0.6

@@ -22,7 +22,7 @@ from aura_core.memory.recall import COUNTED, Recall, Recalled
 from aura_core.memory.store import Store, Wanted
 from aura_core.memory.words import stem, terms
 
-FACTS = MemoryForm({"en": "note"}, block_s=10.0, sentences=True)
+FACTS = MemoryForm({"en": "note"}, block_s=4.0, line_s=10.0, sentences=True)
 DAY = [
     note(9 * 3600, "a red cube appeared on the left; the cat came"),
     note(8 * 3600, "the door opened; a person came in"),

@@ -271,6 +271,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "aura.json").write_text('{"memory": {"block_s": true}}'),
         "memory.block_s must be at least 2 seconds, not True",
     ),
+    "aura memory line": (
+        lambda f: (f / "aura.json").write_text('{"memory": {"line_s": 1.5}}'),
+        "memory.line_s must be at least 2 seconds, not 1.5",
+    ),
     "aura memory overlap": (
         lambda f: (f / "aura.json").write_text('{"memory": {"overlap_s": -1}}'),
         "memory.overlap_s must be 0 seconds or more, not -1",

@@ -193,7 +193,7 @@ def test_a_saved_model_tells_its_form_of_memory(tokenizer, tmp_path: Path) -> No
     tiny.save(model, tokenizer, tmp_path)
     told = read_aura(tmp_path).memory
     assert told is not None and told.note == {"en": "note {seconds:g}", "zh": "记录{seconds:g}"}
-    assert (told.block_s, told.overlap_s, told.prefix_tokens) == (10, 0, 300)
+    assert (told.block_s, told.overlap_s, told.line_s, told.prefix_tokens) == (5, 2, 10, 0)
     assert told.sentences and told.renames
     assert told.describes is not None
     for text in told.describes.values():  # it is asked in words that it knows

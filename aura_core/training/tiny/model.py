@@ -56,8 +56,10 @@ AURA_JSON: dict[str, Any] = {
     "frame_width": WIDTH,
     "memory": {
         "note": {"en": "note {seconds:g}", "zh": "记录{seconds:g}"},
-        "block_s": 10.0,
-        "prefix_tokens": 300,
+        "block_s": 5.0,
+        "overlap_s": 2.0,
+        "line_s": 10.0,
+        "prefix_tokens": 0,
         "sentences": True,
         "renames": True,
         "describes": {
