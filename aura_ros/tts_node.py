@@ -21,6 +21,7 @@ from aura_core.live.talker import Talker
 from aura_core.node_settings import TtsNodeConfig
 from aura_core.speech.mouth_types import Said as CoreSaid
 from aura_core.speech.mouth_types import Sentence
+from aura_core.speech.normalise import for_speech
 from aura_core.speech.tts import open_voices
 from aura_core.speech.tts.voices import warning
 from aura_core.speech.types import NS, Audio
@@ -49,6 +50,7 @@ class TtsNode(AuraNode):
         """Load the voices."""
         self._config = self.settings(TtsNodeConfig)
         self._voice = open_voices(self._config.tts)
+        for_speech("0")  # its tables are made by the first call, which takes 0.2 s
         self.undo(self._voice.close)
         if problem := warning(self._voice):
             self.get_logger().warning(problem)
