@@ -319,6 +319,7 @@ def _report(
     with closing(judge):
         scores = task.score(items, chosen, judge)
         judge.check()
+    scores = task.complete(scores, items)
     if not any(m.n for m in scores.figures.values()):
         raise InputError(
             f"{task.title}: there is nothing to score: {len(chosen)} of {len(items)} items have a"

@@ -29,6 +29,7 @@ from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
     Task,
+    absent,
     asked,
     by_group,
     find,
@@ -273,4 +274,10 @@ def _silent(items: Sequence[Item], item: str, words: Sequence[Spoken]) -> tuple[
     return tuple(q.id for i in items if i.id == item for q in i.questions if q.id not in replied)
 
 
-TASK = Task("streamingbench", "StreamingBench", read, score, published, polled=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    return {"overall": absent(PARTS, {i.truth["part"] for i in items})}
+
+
+TASK = Task(
+    "streamingbench", "StreamingBench", read, score, published, polled=True, lacking=_lacking
+)
