@@ -128,17 +128,13 @@ class _Import:
     def timed(self) -> Imported:
         """Write the stages `prepare` and `refine`."""
         by_video: dict[str, list[Talk]] = {}
-        for path in self.files:
-            for talk in self._talks(path):
-                if isinstance(talk, BadEntry):
-                    self._leave(talk)
-                    continue
-                try:
-                    name = self.media.video(talk.where, talk.video)
-                    by_video.setdefault(name, []).append(talk)
-                except BadEntry as e:
-                    self._leave(e)
+        for talk in self._talks():
+            if isinstance(talk, BadEntry):
+                self._leave(talk)
+            else:
+                by_video.setdefault(talk.video, []).append(owned(talk))
         self._need(by_video)
+        self.media.keep(by_video)
         before = self._prepare()
         folder = StageFolder(self.out, "refine")
         shards, records, saved = before.manifest()["shards"], 0, 0
@@ -164,13 +160,20 @@ class _Import:
                 records, saved = records + len(made), len(self.left)
         return self._told(folder, records)
 
-    def _talks(self, path: Path) -> Iterator[Talk | BadEntry]:
-        if self.how.format == "joyai":
-            found = joyai.talks(path)
-        else:
-            found = captions.talks(path, self.how.at)
-        for talk in found:
-            yield talk if isinstance(talk, BadEntry) else owned(talk)
+    def _talks(self) -> Iterator[Talk | BadEntry]:
+        """Yield the talks of all files; their videos are named as sources."""
+        if self.how.format == "captions":
+            yield from captions.talks(self.files, self.how.at, self.media.video)
+            return
+        for path in self.files:
+            for talk in joyai.talks(path):
+                if isinstance(talk, BadEntry):
+                    yield talk
+                    continue
+                try:
+                    yield replace(talk, video=self.media.video(talk.where, talk.video))
+                except BadEntry as e:
+                    yield e
 
     def _conversations(
         self, talk: Talk, number: int, clips: Sequence[Clip]
