@@ -92,6 +92,81 @@ def test_a_response_in_the_questions_second_is_its_acknowledgment(tmp_path, vide
     assert brief(talk.questions[0]) == (Kind.PROACTIVE, 2, "看着灯。", "好。", [(8, "灯亮了。")])
 
 
+def test_an_answer_a_second_late_makes_no_standing_question_and_takes_no_alert(tmp_path, videos):
+    """Regression: "What is it?" became multi-response, with the words of the alert, which had
+    none.
+    """
+    entry = annotation(
+        "a.mp4",
+        [("Tell me when the box is blue.", "1"), ("What is it?", "5")],
+        [("A box.", "6"), ("It is blue.", "12")],
+    )
+    done, (talk,), left = imported(tmp_path, videos, "x.json", [entry])
+    assert left == []
+    assert [brief(q) for q in talk.questions] == [
+        (Kind.PROACTIVE, 1, "Tell me when the box is blue.", OKAY, [(12, "It is blue.")]),
+        (Kind.REAL_TIME, 6, "What is it?", "", [(6, "A box.")]),
+    ]
+    assert done.guessed == {
+        "an answer while several questions wait": 2,
+        "a question that was answered a second late is asked a second later": 1,
+    }
+    lines = (tmp_path / "run" / "refine" / "guessed.txt").read_text().splitlines()
+    assert len(lines) == 3 and done.first_guess in lines[0]
+    assert lines[2].startswith(f"{tmp_path / 'x.json'}:2: 'What is it?' at 5 s: ")
+
+
+OWNERS = {  # (asked, said, what each question gets, guesses)
+    # nobody else waits: the words are its own, and it is taken for a standing one
+    "alone": ([("What is it?", 2)], [("A.", 3), ("B.", 9)], [[3, 9]], 1),
+    # a watch that was told waits no more
+    "told": (
+        [("Tell me when it is on.", 1), ("What is it?", 5)],
+        [("On.", 3), ("A.", 6), ("B.", 9)],
+        [[3], [6, 9]],
+        1,
+    ),
+    # one for all changes waits always
+    "each": (
+        [("Tell me each time it changes.", 1), ("What is it?", 5)],
+        [("On.", 3), ("A.", 5), ("Off.", 9)],
+        [[3, 9], [5]],
+        2,
+    ),
+    # the newer one is a watch itself: nothing says whose words they are
+    "newer": (
+        [("Tell me when it is on.", 1), ("Tell me when it is off.", 5)],
+        [("Fine.", 5), ("Off.", 9)],
+        [[], [9]],
+        2,
+    ),
+    # words of one second belong together
+    "second": (
+        [("Tell me when it is on.", 1), ("What is it?", 5)],
+        [("A.", 6), ("B.", 6.5)],
+        [[], [6]],
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWNERS)
+def test_whose_answer_words_are_is_guessed_by_what_the_questions_ask_for(tmp_path, videos, name):
+    asked, said, gets, guesses = OWNERS[name]
+    entry = annotation("a.mp4", asked, said)
+    done, (talk,), left = imported(tmp_path, videos, "x.json", [entry])
+    assert [[a.chunk for a in q.answers] for q in talk.questions] == gets and left == []
+    assert sum(done.guessed.values()) == guesses
+
+
+def test_lists_in_a_list_say_whose_answer_words_are(tmp_path, videos):
+    entry = annotation("a.mp4", [("Tell me when it is on.", 1), ("What is it?", 5)], [])
+    entry["response"] = [[{"content": "On.", "time": 9}], [{"content": "A.", "time": 5}]]
+    done, (talk,), _ = imported(tmp_path, videos, "x.json", [entry])
+    assert [[a.chunk for a in q.answers] for q in talk.questions] == [[9], [5]]
+    assert done.guessed == {} and done.first_guess == ""
+
+
 def test_lists_in_a_list_are_the_responses_of_each_question(tmp_path, videos):
     entry = annotation("a.mp4", [("Watch the light.", "1"), ("Watch the wall.", "2")], [])
     entry["response"] = [[{"content": "The light.", "time": "8"}], [{"content": "No.", "time": 9}]]
