@@ -405,7 +405,8 @@ def test_nothing_could_be_played(ovo, tmp_path, capsys):
     for path in (ovo / "src_videos").iterdir():
         path.unlink()
     assert aura("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", *SCRIPTED) == 1
-    assert "not one of 3 items could be played" in capsys.readouterr().err
+    told = capsys.readouterr()  # an error, and no figures: exit code 1 and not INCOMPLETE
+    assert "not one of 3 items could be played" in told.err and told.out == ""
 
 
 def test_killed_in_the_middle_and_run_again(tmp_path):
