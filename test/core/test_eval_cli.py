@@ -401,6 +401,24 @@ def test_predictions_of_another_task_and_broken_annotations(ovo, tmp_path, capsy
     assert "not one item of Streaming-Eval can be used" in capsys.readouterr().err
 
 
+def test_items_and_questions_of_annotation_files_are_counted(ovo, tmp_path, capsys):
+    rows = json.loads((ovo / "ovo_bench_new.json").read_text())
+    questions = sum(len(row.get("test_info", [0])) for row in rows)
+    args = ("count", "ovobench", "--data", ovo, "--json", tmp_path / "c.json")
+    assert aura("eval", *args) == 0
+    videos = json.loads((tmp_path / "c.json").read_text())["videos"]
+    told = f"{len(rows)} items of {videos} videos, {questions} questions\n"
+    assert capsys.readouterr().out == told and 1 <= videos <= len(rows)
+    del rows[1]["id"]
+    rig.write(ovo / "ovo_bench_new.json", rows)
+    assert aura("eval", *args) == 1 and "'id' is missing" in capsys.readouterr().err
+    assert aura("eval", *args, "--skip-broken") == 0
+    counts = json.loads((tmp_path / "c.json").read_text())
+    assert (counts["items"], counts["broken"]) == (len(rows) - 1, 1)
+    assert aura("eval", "count", "nobench", "--data", ovo) == 1
+    assert "expected one of streamingbench" in capsys.readouterr().err
+
+
 def test_nothing_could_be_played(ovo, tmp_path, capsys):
     for path in (ovo / "src_videos").iterdir():
         path.unlink()
