@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import re
 import types as pytypes
 import typing
 from collections.abc import Mapping
@@ -13,6 +15,8 @@ from typing import Any
 
 from aura_core.errors import ConfigError, one_line, shown
 
+# numbers of YAML 1.2 that are none of YAML 1.1: without a point, or without a sign of the exponent
+_EXPONENT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+\Z")
 MOST_VALUES = 100_000  # of a YAML document, after its aliases are expanded
 # What the YAML library raises on malformed scalars, besides its own errors: the date 2020-99-99,
 # `!!int ''`, `!!bool x`, `!!timestamp x`, and structures that are nested too deeply.
@@ -43,12 +47,12 @@ def read_yaml(source: Path | Traversable, what: str) -> dict[str, Any]:
 def load_yaml(text: str) -> Any:
     """The plain values of a YAML document. Only plain ones: no tag makes an object of Python.
 
+    A number may be written as in YAML 1.2 and JSON: 1e-5, which YAML 1.1 takes for a text.
     Raises `yaml.YAMLError`, or an error of `UNREADABLE`. A document whose aliases stand for more
     than `MOST_VALUES` values, or for themselves, is refused before it is expanded.
     """
-    import yaml
 
-    loader = yaml.SafeLoader(text)
+    loader = _loader()(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -57,6 +61,37 @@ def load_yaml(text: str) -> Any:
         return loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def dump_yaml(data: Any, **options: Any) -> str:
+    """Return plain values as the YAML that `load_yaml` reads back; `options` of `yaml.dump`."""
+    import yaml
+
+    return str(yaml.dump(data, Dumper=_dumper(), **options))
+
+
+@functools.cache
+def _loader() -> Any:
+    """PyYAML's loader of plain values, which knows numbers without a point too."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789."))
+    return Loader
+
+
+@functools.cache
+def _dumper() -> Any:
+    """PyYAML's dumper of plain values, which puts texts that look like such numbers in quotes."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789."))
+    return Dumper
 
 
 def refuse_bomb(text: str) -> None:

@@ -82,12 +82,13 @@ class JudgeOptions(NamedTuple):
 
 
 def register(app: typer.Typer) -> None:
-    """Add one command per benchmark, and `score`."""
+    """Add one command per benchmark, `score` and `count`."""
     for task in TASKS.values():
         app.command(
             task.name, help=f"{task.title}: play its videos, record what is said, and score it."
         )(_command(task))
     app.command("score")(score)
+    app.command("count")(count)
 
 
 def _command(task: Task) -> object:
@@ -210,6 +211,29 @@ def score(
     _report(benchmark, header, items[:limit], chosen, judge, broken, notes, json_out, html)
 
 
+def count(
+    task: Annotated[str, typer.Argument(help=f"One of {', '.join(TASKS)}.")],
+    data: Data,
+    skip_broken: Skip = False,
+    json_out: Json = None,
+) -> None:
+    """Read the annotation files, and print how many items and questions they have.
+
+    A question is what is asked or polled for by itself; test points are counted as questions.
+    """
+    if task not in TASKS:
+        raise InputError(f"task '{task}': expected one of {', '.join(TASKS)}")
+    output.check("--json", json_out)
+    items, broken = _items(TASKS[task], data, skip_broken, None)
+    questions = sum(len(item.questions) for item in items)
+    videos = len({item.videos[0] for item in items})
+    print(f"{len(items)} items of {videos} videos, {questions} questions")
+    if json_out is not None:
+        counts = {"task": task, "items": len(items), "videos": videos, "questions": questions}
+        counts["broken"] = len(broken.named)
+        output.write(json_out, json.dumps(counts, indent=2) + "\n")
+
+
 def _check(json_out: Path | None, html: Path | None) -> None:
     output.check("--json", json_out)
     output.check("--html", html)
@@ -319,6 +343,7 @@ def _report(
     with closing(judge):
         scores = task.score(items, chosen, judge)
         judge.check()
+    scores = task.complete(scores, items)
     if not any(m.n for m in scores.figures.values()):
         raise InputError(
             f"{task.title}: there is nothing to score: {len(chosen)} of {len(items)} items have a"

@@ -10,6 +10,7 @@ import typer
 
 from aura_core.cli import options, output
 from aura_core.errors import InputError
+from aura_core.plain import dump_yaml
 
 if TYPE_CHECKING:
     from aura_core.config import AssistantConfig
@@ -87,8 +88,6 @@ def yaml_text(result: Calibration, settings: AssistantConfig, episodes: str) -> 
     """YAML for `AssistantConfig.from_yaml`: the calibrated model and its decider."""
     import dataclasses
 
-    import yaml
-
     decider = dataclasses.asdict(settings.decider) | {"threshold": result.estimate.threshold}
     section = {"aura": {"model": {"path": settings.model.path}, "decider": decider}}
     head = (
@@ -96,7 +95,7 @@ def yaml_text(result: Calibration, settings: AssistantConfig, episodes: str) -> 
         f"# free-running: {_line(result.free)}\n# estimated:    {_line(result.estimate)}\n"
         f"# without it:   {_line(result.base)}\n"
     )
-    return head + yaml.safe_dump(section, sort_keys=False)
+    return head + dump_yaml(section, sort_keys=False)
 
 
 def _show(result: Calibration) -> None:

@@ -77,7 +77,7 @@ def import_(
         for stage, n in restore(place, out).items():
             print(f"{out / stage}: {output.counted(n, 'sample')}")
         return
-    from aura_core.data.exchange.importing import ImportConfig, import_files
+    from aura_core.data.exchange.importing import GUESSED, ImportConfig, import_files
 
     how = ImportConfig(format=format, at=at, video_chunks=video_chunks)
     given = {"question": question, "acknowledgment": acknowledgment}
@@ -92,6 +92,11 @@ def import_(
         print(f"  {n} {reason}")
     if left:
         print(f"  the first: {done.first}\n  all: {done.folder.path}/shard-*.rejected")
+    if done.guessed:
+        print(f"{sum(done.guessed.values())} guessed, because the files do not say it")
+        for reason, n in done.guessed.items():
+            print(f"  {n} {reason}")
+        print(f"  the first: {done.first_guess}\n  all: {done.folder.path}/{GUESSED}")
     if not done.records:
         raise InputError(f"{done.folder.path}: nothing was imported")
     if format != "offline":

@@ -128,8 +128,15 @@ def level(data: Any, levels: Collection[int]) -> int:
 
 
 def verdict(reply: Any, name: str) -> tuple[bool, str]:
-    """Return a verdict and its reason. A verdict without a reason is malformed."""
+    """Return a verdict and its reason.
+
+    Malformed are a verdict without a reason, and one that stands before it: an MLLM writes from
+    left to right, so such a reason is made up for a verdict that is given already.
+    """
     found, reason = field(reply, name, bool), field(reply, "reason", str)
+    names = list(reply)
+    if names.index("reason") > names.index(name):
+        raise Malformed(f"'reason' must stand before '{name}', which follows from it")
     return found, reason
 
 

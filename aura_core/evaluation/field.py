@@ -51,14 +51,18 @@ def _own(path: Path, data: Mapping[str, Any]) -> Row:
 def columns(task: str, rows: Sequence[Row]) -> list[str]:
     """Return the figures of a benchmark's table: those that were published, the headline last.
 
-    Without published rows, the last three figures of each result.
+    A result that has none of these adds its last figure. Without published rows, the last three
+    figures of each result.
     """
     published = [name for r in rows if not r.own for name in r.figures]
     if not published:
         return [*dict.fromkeys(name for r in rows for name in [*r.figures][-3:])]
     headline = HEADLINE.get(task)
     last = [headline] if headline else [n for r in rows if r.own for n in [*r.figures][-1:]]
-    return [*dict.fromkeys((*(name for name in published if name not in last), *last))]
+    shown = {*published, *last}
+    other = [[*r.figures][-1] for r in rows if r.figures and not shown & set(r.figures)]
+    first = (name for name in (*published, *other) if name not in last)
+    return [*dict.fromkeys((*first, *last))]
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,26 @@ def _cell(row: Row, name: str) -> str:
     return value if interval is None else f"{value} ({interval[0]:.3f} .. {interval[1]:.3f})"
 
 
+def bars(table: Table) -> list[tuple[Row, str]]:
+    """Return the rows of a table with figures, each with the name of the one that its bar shows.
+
+    It is the table's last column, or else the last column that the row has.
+    """
+    found = ((r, [name for name in table.columns if name in r.figures]) for r in table.rows)
+    return [(r, names[-1]) for r, names in found if names]
+
+
+def _colour(row: Row, headline: bool) -> str:
+    full, light = ("#d17b0f", "#ecc48c") if row.own else ("#8d99ae", "#d5dae3")
+    return full if headline else light
+
+
 def draw(own: Sequence[Row], path: Path) -> None:
-    """Write a PNG: a bar for each model and benchmark, of the last figure of each table."""
+    """Write a PNG: a bar for each row of each table, of the table's last figure.
+
+    A row without that figure has its own last one, in a light colour and with its name. It stands
+    below the others, because the two do not compare.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -140,17 +162,18 @@ def draw(own: Sequence[Row], path: Path) -> None:
     )
     for axis, table in zip(axes[:, 0], every, strict=True):
         headline = table.columns[-1]
-        shown = [r for r in table.rows if headline in r.figures][::-1]
-        values = [r.figures[headline] for r in shown]
+        shown = bars(table)[::-1]
+        values = [r.figures[name] for r, name in shown]
         places = range(len(shown))
-        axis.barh(places, values, color=["#d17b0f" if r.own else "#8d99ae" for r in shown])
-        for k, r in enumerate(shown):
-            interval = (r.intervals or {}).get(headline)
+        axis.barh(places, values, color=[_colour(r, name == headline) for r, name in shown])
+        for k, (r, name) in enumerate(shown):
+            interval = (r.intervals or {}).get(name)
             if interval is not None:
                 axis.plot(interval, (k, k), color="#333333", linewidth=1.2)
             at = max(values[k], *(interval or (0.0,)))
             axis.text(at + 0.01, k, f"{values[k]:.3f}", va="center", fontsize=8)
-        axis.set_yticks(places, [r.model for r in shown], fontsize=8)
+        labels = [r.model if name == headline else f"{r.model}: {name}" for r, name in shown]
+        axis.set_yticks(places, labels, fontsize=8)
         axis.set_xlim(0, max(1.0, *values) * 1.08)
         axis.set_title(f"{TASKS[table.task].title}: {headline}", fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)

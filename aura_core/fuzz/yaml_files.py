@@ -10,12 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from aura_core.config import AssistantConfig, AssistantNodeConfig, ChatConfig
 from aura_core.data.settings import DataConfig
 from aura_core.fuzz import Feed
 from aura_core.fuzz.mutate import hostile_text, mutated
+from aura_core.plain import dump_yaml, load_yaml
 from aura_core.replay import expect
 from aura_core.settings import parameters
 from aura_core.training.finetune.settings import TuneRecipe
@@ -106,9 +105,7 @@ def _targets() -> list[Target]:
 
 
 def _values(settings: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = yaml.safe_load(
-        yaml.safe_dump(_as_plain(dataclasses.asdict(settings)), allow_unicode=True)
-    )
+    plain: dict[str, Any] = load_yaml(dump_yaml(_as_plain(dataclasses.asdict(settings))))
     return plain
 
 
@@ -121,7 +118,7 @@ def _as_plain(value: Any) -> Any:
 
 
 def _dumped(data: dict[str, Any]) -> str:
-    return yaml.safe_dump(_as_plain(data), sort_keys=False, allow_unicode=True)
+    return dump_yaml(_as_plain(data), sort_keys=False, allow_unicode=True)
 
 
 def changed(rng: random.Random, text: str) -> bytes:

@@ -14,13 +14,13 @@ from aura_core.cores import model_threads
 from aura_core.errors import ModelError, one_line
 from aura_core.models import checkpoint, families, quantized
 from aura_core.models.backend import ChatFormat, Seen, Session, deciding, seen
+from aura_core.models.bars import without_bars
 from aura_core.models.sidecar import read_aura, read_template
 from aura_core.types import Chunk
 
 try:
     import torch
     import transformers
-    from transformers.utils import logging as hf_logging
 
     from aura_core.models.chat import HFTokenizer, extract, open_tokenizer
     from aura_core.models.families.base import Family, Features
@@ -217,18 +217,17 @@ def _model(
         raise ModelError(
             f"{where}: transformers {transformers.__version__} has no {kind}; install a newer one"
         )
-    bar = hf_logging.is_progress_bar_enabled()
-    hf_logging.disable_progress_bar()
     try:
-        model, info = getattr(transformers, kind).from_pretrained(
-            folder,
-            dtype=dtype,
-            attn_implementation=attention,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-            **options,
-        )
+        with without_bars():
+            model, info = getattr(transformers, kind).from_pretrained(
+                folder,
+                dtype=dtype,
+                attn_implementation=attention,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            )
     except (
         ImportError,  # a kind of quantization whose package is not installed, or too old
         AttributeError,
@@ -241,9 +240,6 @@ def _model(
     ) as e:
         reason = one_line(e, 200)
         raise ModelError(f"{where}: the weights in {folder} cannot be loaded: {reason}") from e
-    finally:
-        if bar:
-            hf_logging.enable_progress_bar()
     # transformers fills missing weights with random numbers and goes on
     if missing := sorted(info["missing_keys"]):
         raise ModelError(

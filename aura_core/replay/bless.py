@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from aura_core.errors import InputError
-from aura_core.plain import UNREADABLE, load_yaml
+from aura_core.plain import UNREADABLE, dump_yaml, load_yaml
 from aura_core.replay.expect import ANY, WITHIN_S, Expectations, parse, tokens
 from aura_core.replay.judge import Run, Spoken, State, Verdict, judge
 from aura_core.replay.lockstep import Asked
@@ -145,7 +145,7 @@ def _yaml(key: str, value: Any) -> str:
     """One line of YAML."""
     style = '"' if isinstance(value, str) and len(value.splitlines()) > 1 else None
     flow = True if isinstance(value, list) else None
-    shown = yaml.safe_dump(
+    shown = dump_yaml(
         value, allow_unicode=True, default_flow_style=flow, default_style=style, width=10**6
     )
     return f"{key}: " + shown.removesuffix("...\n").strip() + "\n"

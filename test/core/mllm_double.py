@@ -213,7 +213,7 @@ DEFAULTS: dict[str, Callable[[str, float], Any]] = {
             "Gladly. ```json\n" + json.dumps({"request": "say when the lamp turns on"}) + "\n```"
         )
     ),
-    "grounded": lambda t, b: {"grounded": True, "reason": "it is to be seen"},
+    "grounded": lambda t, b: {"reason": "it is to be seen", "grounded": True},
 }
 
 

@@ -92,6 +92,81 @@ def test_a_response_in_the_questions_second_is_its_acknowledgment(tmp_path, vide
     assert brief(talk.questions[0]) == (Kind.PROACTIVE, 2, "看着灯。", "好。", [(8, "灯亮了。")])
 
 
+def test_an_answer_a_second_late_makes_no_standing_question_and_takes_no_alert(tmp_path, videos):
+    """Regression: "What is it?" became multi-response, with the words of the alert, which had
+    none.
+    """
+    entry = annotation(
+        "a.mp4",
+        [("Tell me when the box is blue.", "1"), ("What is it?", "5")],
+        [("A box.", "6"), ("It is blue.", "12")],
+    )
+    done, (talk,), left = imported(tmp_path, videos, "x.json", [entry])
+    assert left == []
+    assert [brief(q) for q in talk.questions] == [
+        (Kind.PROACTIVE, 1, "Tell me when the box is blue.", OKAY, [(12, "It is blue.")]),
+        (Kind.REAL_TIME, 6, "What is it?", "", [(6, "A box.")]),
+    ]
+    assert done.guessed == {
+        "an answer while several questions wait": 2,
+        "a question that was answered a second late is asked a second later": 1,
+    }
+    lines = (tmp_path / "run" / "refine" / "guessed.txt").read_text().splitlines()
+    assert len(lines) == 3 and done.first_guess in lines[0]
+    assert lines[2].startswith(f"{tmp_path / 'x.json'}:2: 'What is it?' at 5 s: ")
+
+
+OWNERS = {  # (asked, said, what each question gets, guesses)
+    # nobody else waits: the words are its own, and it is taken for a standing one
+    "alone": ([("What is it?", 2)], [("A.", 3), ("B.", 9)], [[3, 9]], 1),
+    # a watch that was told waits no more
+    "told": (
+        [("Tell me when it is on.", 1), ("What is it?", 5)],
+        [("On.", 3), ("A.", 6), ("B.", 9)],
+        [[3], [6, 9]],
+        1,
+    ),
+    # one for all changes waits always
+    "each": (
+        [("Tell me each time it changes.", 1), ("What is it?", 5)],
+        [("On.", 3), ("A.", 5), ("Off.", 9)],
+        [[3, 9], [5]],
+        2,
+    ),
+    # the newer one is a watch itself: nothing says whose words they are
+    "newer": (
+        [("Tell me when it is on.", 1), ("Tell me when it is off.", 5)],
+        [("Fine.", 5), ("Off.", 9)],
+        [[], [9]],
+        2,
+    ),
+    # words of one second belong together
+    "second": (
+        [("Tell me when it is on.", 1), ("What is it?", 5)],
+        [("A.", 6), ("B.", 6.5)],
+        [[], [6]],
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWNERS)
+def test_whose_answer_words_are_is_guessed_by_what_the_questions_ask_for(tmp_path, videos, name):
+    asked, said, gets, guesses = OWNERS[name]
+    entry = annotation("a.mp4", asked, said)
+    done, (talk,), left = imported(tmp_path, videos, "x.json", [entry])
+    assert [[a.chunk for a in q.answers] for q in talk.questions] == gets and left == []
+    assert sum(done.guessed.values()) == guesses
+
+
+def test_lists_in_a_list_say_whose_answer_words_are(tmp_path, videos):
+    entry = annotation("a.mp4", [("Tell me when it is on.", 1), ("What is it?", 5)], [])
+    entry["response"] = [[{"content": "On.", "time": 9}], [{"content": "A.", "time": 5}]]
+    done, (talk,), _ = imported(tmp_path, videos, "x.json", [entry])
+    assert [[a.chunk for a in q.answers] for q in talk.questions] == [[9], [5]]
+    assert done.guessed == {} and done.first_guess == ""
+
+
 def test_lists_in_a_list_are_the_responses_of_each_question(tmp_path, videos):
     entry = annotation("a.mp4", [("Watch the light.", "1"), ("Watch the wall.", "2")], [])
     entry["response"] = [[{"content": "The light.", "time": "8"}], [{"content": "No.", "time": 9}]]
@@ -250,7 +325,7 @@ def test_entries_of_a_list_know_their_lines(tmp_path):
 
 def lines_of(path: Path, at: str = "end") -> dict[str, list[tuple[float, str]]]:
     """The captions of a file by video: when each is said."""
-    found = list(captions.talks(path, at))
+    found = list(captions.talks([path], at))
     assert not any(isinstance(t, BadEntry) for t in found)
     return {t.video: [(s.at_s, s.text) for s in t.said] for t in found}
 
@@ -371,21 +446,96 @@ BROKEN = {
         ":2: 'start'",
     ),
     "b.jsonl": ('{"video": "a", "start": 1, "text": "A"}\nno\n', ":2: not a line of JSON"),
+    "c.jsonl": ('{"video": "a", "start": 1, "text": "A"}\n{"start": 2}\n', ":2: 'video' must"),
+    "d.jsonl": (
+        '{"video": "a", "start": 1, "text": "A"}\n{"id": "c", "start": 2, "te\n',
+        ":2: not a line of JSON",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_caption_that_cannot_be_read_costs_its_video(tmp_path, name):
-    """The other captions would teach silence in its second. A line without a video costs itself."""
+    """The other captions would teach silence in its second. A line that does not tell its video may
+    belong to any of the file.
+    """
     text, why = BROKEN[name]
     (tmp_path / name).write_text(text)
-    found = list(captions.talks(tmp_path / name, "end"))
+    found = list(captions.talks([tmp_path / name], "end"))
     faults = [str(t) for t in found if isinstance(t, BadEntry)]
     assert faults[0].startswith(f"{tmp_path / name}{why}")
-    if name == "b.jsonl":
-        assert len(faults) == 1 and len(found) == 2
-    elif name != "a.vtt":
-        assert len(found) == 2 and "a caption of it is left out" in faults[1]
+    assert len(found) == len(faults) == 2 and "a: a caption of it is left out" not in faults[0]
+    assert f"a caption of it is left out: a: {tmp_path / name}{why[:3]}" in faults[1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"video": "v/b.mp4", "start": 5, "caption": "box goes',
+        '{"start": 5, "caption": "say \\"video\\": \\"c\\"", "video_path": "b", "end": }',
+    ],
+)
+def test_a_damaged_line_that_tells_its_video_costs_that_one_alone(tmp_path, line):
+    good = [{"video": v, "start": 1, "text": v} for v in ("a", "b", "c")]
+    rows = [json.dumps(good[0]), json.dumps(good[1]), line, json.dumps(good[2])]
+    (tmp_path / "x.jsonl").write_text("\n".join(rows))
+    found = captions.talks([tmp_path / "x.jsonl"], "end", lambda _, video: Path(video).stem)
+    assert [t.video for t in found if not isinstance(t, BadEntry)] == ["a", "c"]
+
+
+def test_a_line_of_an_unknown_video_costs_no_entry_that_has_all_captions_of_its_video(tmp_path):
+    whole = {"video": "b", "captions": [{"time": 1, "text": "x"}]}
+    rows = [json.dumps(whole), "{broken", '{"video": "a", "time": 1, "text": "y"}']
+    (tmp_path / "x.jsonl").write_text("\n".join(rows))
+    (tmp_path / "y.jsonl").write_text('{"video": "c", "time": 1, "text": "y"}')
+    found = captions.talks([tmp_path / "x.jsonl", tmp_path / "y.jsonl"], "end")
+    assert [t.video for t in found if not isinstance(t, BadEntry)] == ["b", "c"]
+
+
+def folder_of_captions(tmp_path: Path, **files: str) -> Path:
+    (tmp_path / "in").mkdir()
+    for name, text in files.items():
+        (tmp_path / "in" / name.replace("_", ".")).write_text(text)
+    return tmp_path / "in"
+
+
+def test_captions_of_one_video_in_several_files_are_one_conversation(tmp_path, videos):
+    """Regression: each file had a conversation of its own, with silence where the other one had
+    words.
+    """
+    line = '{{"video": "{}", "start": {}, "end": {}, "caption": "{}"}}\n'
+    place = folder_of_captions(
+        tmp_path,
+        a_srt="1\n00:00:01,000 --> 00:00:03,000\nIt is dark.\n",
+        x_jsonl=line.format("videos/a.mp4", 6, 8, "It is bright.") + line.format("b", 1, 3, "B."),
+        y_jsonl=line.format("a.mp4", 1, 3, "It is dark.") + line.format("a", 12, 14, "Dark."),
+    )
+    how = ImportConfig(format="captions")
+    done = import_files(place, videos, tmp_path / "run", how, DataConfig())
+    talks = list(done.folder.read(0, Conversation))
+    said = {t.clip.source: [(a.chunk, a.text) for a in t.questions[0].answers] for t in talks}
+    assert len(talks) == 2 and done.left == {}
+    assert said == {
+        "a.mp4": [(2, "It is dark."), (7, "It is bright."), (13, "Dark.")],
+        "b.mp4": [(2, "B.")],
+    }
+
+
+def test_a_spoiled_video_is_left_out_whatever_file_and_name_it_stands_under(tmp_path, videos):
+    """Regression: it was known by its name in the one file, and used with that of another one."""
+    place = folder_of_captions(
+        tmp_path,
+        a_srt="1\n00:00:01,000 --> 00:00:03,000\nA.\n\n2\n00:00:0X,000 --> 00:00:07,000\nlost\n",
+        z_jsonl='{"video": "videos/a.mp4", "start": 9, "end": 12, "caption": "It is left."}\n'
+        '{"video": "b", "start": 2, "end": 4, "caption": "B."}\n',
+    )
+    how = ImportConfig(format="captions")
+    done = import_files(place, videos, tmp_path / "run", how, DataConfig())
+    (talk,) = done.folder.read(0, Conversation)
+    assert talk.clip.source == "b.mp4"
+    assert done.left["a caption of it is left out"] == 1
+    told = [r.detail for r in done.folder.rejected(0)]
+    assert any("a.mp4: " in t and "a.srt:5: 'start' must be a time" in t for t in told)
 
 
 def test_an_entry_that_is_no_object_is_named():

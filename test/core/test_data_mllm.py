@@ -247,8 +247,8 @@ def test_a_false_answer_is_refused(mllm, prepared, tmp_path):
 def test_an_ungrounded_sample_is_dropped_with_the_judges_reason(mllm, prepared, tmp_path):
     config = settings(mllm)
     mllm.replies["grounded"] = lambda t, b: {
-        "grounded": "at second 12:" not in t,
         "reason": "the lamp is hidden",
+        "grounded": "at second 12:" not in t,
     }
     for i, stage in enumerate(STAGES[1:]):
         run(Job(stage, prepared if i == 0 else tmp_path, tmp_path, config, "mllm"))

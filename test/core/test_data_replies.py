@@ -227,6 +227,24 @@ def test_a_verdict_without_a_reason_is_none(name, reason):
     )
 
 
+@pytest.mark.parametrize("name", ["visible", "missed", "grounded"])
+@pytest.mark.parametrize("value", [True, False])
+def test_a_verdict_before_its_reason_is_none(name, value):
+    """Regression: the prompts ask for the reason first, and no reply was refused for its order."""
+    with pytest.raises(Malformed, match=f"'reason' must stand before '{name}'"):
+        replies.verdict({name: value, "reason": "it lies there"}, name)
+    with pytest.raises(Malformed, match="'reason'"):
+        replies.verdict({"note": "x", name: value, "reason": "it lies there"}, name)
+    told = {"note": "x", "reason": "it lies there", "level": 2, name: value}
+    assert replies.verdict(told, name) == (value, "it lies there")
+
+
+def test_a_verdict_before_its_reason_is_asked_for_again(mllm, prepared, tmp_path):
+    mllm.failures["visible"] = [says('{"visible": false, "reason": "it is dark"}')]
+    done = synthesize(mllm, prepared, tmp_path)
+    assert done.cost["repairs"] == 1 and done.records == 2 and done.reasons == {}
+
+
 def test_a_verdict_without_a_reason_is_asked_for_again(mllm, prepared, tmp_path):
     mllm.failures["visible"] = [says('{"visible": false}')]
     mllm.failures["missed"] = [says('{"missed": true}')]

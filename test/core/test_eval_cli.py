@@ -278,10 +278,10 @@ def test_every_benchmark_runs_from_its_files(tmp_path, capsys, polled):
         ],
     )
     free = {
-        "streamingbench": "overall",
-        "omnimmi": "total",
-        "omniinteract": "IA-QTF1",
-        "omnipro": "mean time-F1",
+        "streamingbench": "part real",
+        "omnimmi": "speaker_identification",
+        "omniinteract": "IA-QTF1 realtime",
+        "omnipro": "instant_event_alert time-F1",
         "streaming-eval": "SW-F1",
     }
     for task, figure in free.items():
@@ -306,6 +306,8 @@ def test_every_benchmark_runs_from_its_files(tmp_path, capsys, polled):
             continue
         assert code == 0
         scores = json.loads((tmp_path / "j").read_text())
+        totals = {"overall", "mean of five parts", "mean of six parts", "IA-QTF1", "mean joint-F1"}
+        assert not totals & set(scores["figures"])  # of parts of the benchmark alone
         # no letter first; nothing said unasked
         right = {"streamingbench": 0.0, "omnipro": 0.0}.get(task, 1.0)
         assert scores["figures"][figure]["value"] == right and scores["figures"][figure]["n"] == 1
@@ -399,11 +401,30 @@ def test_predictions_of_another_task_and_broken_annotations(ovo, tmp_path, capsy
     assert "not one item of Streaming-Eval can be used" in capsys.readouterr().err
 
 
+def test_items_and_questions_of_annotation_files_are_counted(ovo, tmp_path, capsys):
+    rows = json.loads((ovo / "ovo_bench_new.json").read_text())
+    questions = sum(len(row.get("test_info", [0])) for row in rows)
+    args = ("count", "ovobench", "--data", ovo, "--json", tmp_path / "c.json")
+    assert aura("eval", *args) == 0
+    videos = json.loads((tmp_path / "c.json").read_text())["videos"]
+    told = f"{len(rows)} items of {videos} videos, {questions} questions\n"
+    assert capsys.readouterr().out == told and 1 <= videos <= len(rows)
+    del rows[1]["id"]
+    rig.write(ovo / "ovo_bench_new.json", rows)
+    assert aura("eval", *args) == 1 and "'id' is missing" in capsys.readouterr().err
+    assert aura("eval", *args, "--skip-broken") == 0
+    counts = json.loads((tmp_path / "c.json").read_text())
+    assert (counts["items"], counts["broken"]) == (len(rows) - 1, 1)
+    assert aura("eval", "count", "nobench", "--data", ovo) == 1
+    assert "expected one of streamingbench" in capsys.readouterr().err
+
+
 def test_nothing_could_be_played(ovo, tmp_path, capsys):
     for path in (ovo / "src_videos").iterdir():
         path.unlink()
     assert aura("eval", "ovobench", "--data", ovo, "--out", tmp_path / "p", *SCRIPTED) == 1
-    assert "not one of 3 items could be played" in capsys.readouterr().err
+    told = capsys.readouterr()  # an error, and no figures: exit code 1 and not INCOMPLETE
+    assert "not one of 3 items could be played" in told.err and told.out == ""
 
 
 def test_killed_in_the_middle_and_run_again(tmp_path):

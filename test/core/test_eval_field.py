@@ -8,6 +8,7 @@ import eval_rig as rig
 import pytest
 
 from aura_core.cli import main
+from aura_core.evaluation import field
 from aura_core.evaluation.published import HEADLINE, NOT_FOUND, PUBLISHED
 from aura_core.evaluation.tasks import TASKS
 
@@ -58,6 +59,39 @@ def test_the_last_figure_of_a_result_stands_beside_those_that_others_published(t
     lines = capsys.readouterr().out.splitlines()
     assert "| model | mean of parts, omega not stated | PAUC, omega 1 | how | source |" in lines
     assert any(line.startswith("| **mine** | - | 0.400 (0.300") for line in lines)
+
+
+def test_a_total_made_in_another_way_is_another_column(tmp_path, capsys):
+    """Regression: OmniMMI's mean of six parts stood in the column of published means of five."""
+    six = result("omnimmi", proactive_alerting=0.1, **{"mean of six parts": 0.5})
+    rig.write(tmp_path / "m.json", six)
+    assert aura("eval", "table", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "| mean of five parts | how |" in lines[2] and " six parts" not in lines[2]
+    (own,) = [line for line in lines if line.startswith("| **mine**")]
+    assert own.startswith("| **mine** | 0.100 (0.000 .. 0.200) | - | - | - | - | - |")
+
+
+def test_a_result_without_a_published_figure_has_a_column_of_its_own(tmp_path, capsys):
+    rig.write(tmp_path / "s.json", result("streamingbench", **{"part omni": 0.4}))
+    assert aura("eval", "table", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "| model | part real | part omni | overall | how | source |" in lines
+    assert any(line.startswith("| **mine** | - | 0.400 (0.300") for line in lines)
+
+
+def test_the_picture_has_a_bar_for_every_row(tmp_path):
+    """Regression: rows without the last figure of the table were left out of the picture."""
+    rig.write(tmp_path / "p.json", result("proactivevideoqa", **{"PAUC, omega 1": 0.4}))
+    rig.write(tmp_path / "o.json", result("omniinteract", **{"IA-QTF1": 0.2}))
+    every = {table.task: table for table in field.tables(field.results(tmp_path))}
+    for task, table in every.items():
+        rows = [row for row, _ in field.bars(table)]
+        assert rows == list(table.rows)
+        assert sum(not row.own for row in rows) == sum(row.task == task for row in PUBLISHED)
+    names = {row.model: name for row, name in field.bars(every["proactivevideoqa"])}
+    assert names["mine"] == "PAUC, omega 1"
+    assert names["AURA 8B"] == "mean of parts, omega not stated"
 
 
 def test_a_folder_without_results(tmp_path, capsys):

@@ -113,7 +113,8 @@ def test_omnimmi_scores(omnimmi_data):
     ] == (0.5, 2)
     assert f["action_prediction"] == (1.0, 1) and f["speaker_identification"] == (0.0, 1)
     assert f["proactive_alerting"] == (1.0, 1) and f["proactive_turntaking"] == (1.0, 1)
-    assert f["total"] == (0.6, 5)
+    assert f["mean of six parts"] == (0.6, 5)
+    assert f["mean of five parts"] == (0.5, 4)  # without turn-taking
     assert figures("omnimmi", items, whole)["dynamic_state_grounding"] == (1.0, 1)
     # only the first alert counts
     early = Prediction(alert.id, (Spoken(4, "dark", "0"), Spoken(6, "dark", "0")))

@@ -82,12 +82,15 @@ def test_ovobench_means_of_tasks_and_groups(ovo_data):
     assert f["total"] == (round(2 / 3, 4), 8)
 
 
-def test_ovobench_a_group_that_was_not_run_is_told(ovo_data):
+def test_ovobench_a_group_that_was_not_run_has_no_mean_and_no_total(ovo_data):
     items = items_of("ovobench", ovo_data)
     scores = ovobench.score(items, {"0": rig.said("0", (9, "C"))}, JUDGE)
-    assert scores.figures["total"].value == 1.0
-    assert scores.notes == (
-        "no items of realtime, forward: the total is the mean of the other groups",
+    whole = ovobench.TASK.complete(scores, items)
+    assert [*whole.figures] == ["EPM"]
+    assert whole.notes == (
+        "'total' is not given: nothing of ASI, HLD, STU, OJR, ATR, FPD, ACR, OCR, REC, SSR, CRR"
+        " was scored",
+        "'backward' is not given: nothing of ASI, HLD was scored",
     )
 
 

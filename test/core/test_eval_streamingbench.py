@@ -74,6 +74,11 @@ def test_streamingbench_items(streamingbench_data):
         (["2.", "6.", "7.", "4."], ["A. 2.", "B. 6.", "C. 7.", "D. 4."]),
         (["A. x", "B. y", "B. z", "D. w"], ["A. x", "B. y", "C. z", "D. w"]),  # a label twice
         (["A.x", "y", "z", "w"], ["A. x", "B. y", "C. z", "D. w"]),  # one label for all
+        # no label
+        (
+            ["A.M. news", "P.M. news", "both", "none"],
+            ["A. A.M. news", "B. P.M. news", "C. both", "D. none"],
+        ),
         # torn
         (
             ["A. x", "", "B. y", "C. z", "the rest", "D. w"],

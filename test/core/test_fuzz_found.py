@@ -18,7 +18,7 @@ from aura_core.config import AssistantConfig, WindowConfig
 from aura_core.data.settings import DataConfig
 from aura_core.errors import LONGEST, AuraError, ConfigError, InputError, shown
 from aura_core.fuzz.yaml_files import NESTED, TAGGED
-from aura_core.plain import MOST_VALUES, load_yaml
+from aura_core.plain import MOST_VALUES, dump_yaml, load_yaml
 from aura_core.replay import expect
 from aura_core.replay.bag import Bag
 from aura_core.replay.writer import write_bag
@@ -162,6 +162,12 @@ def test_an_alias_of_what_it_is_in_is_refused(text: str) -> None:
 
 
 def test_yaml_without_such_aliases_is_read_as_before() -> None:
+    assert load_yaml("a: [1e-5, 1E5, -2.e3, .5e+1, 1.5e3]") == {"a": [1e-5, 1e5, -2e3, 5.0, 1500.0]}
+    for text in ("1e", "e5", "1e5s", "0x1e5g", "'1e-5'", "a1e5", "1e5 s", "1e5.5"):
+        assert load_yaml(f"a: {text}") == {"a": text.strip("'")}, text
+        assert load_yaml(dump_yaml({"a": text})) == {"a": text}
+    for text in ("1e5", "-1E-5", "1.e3"):  # in quotes where it is written
+        assert load_yaml(dump_yaml({"a": text})) == {"a": text}
     assert load_yaml("") is None and load_yaml("a: &x [1, 2.5]\nb: *x") == {
         "a": [1, 2.5],
         "b": [1, 2.5],

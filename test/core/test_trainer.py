@@ -360,9 +360,9 @@ def test_the_command_trains_and_goes_on(base, shards, tmp_path):
     from aura_core.cli import app
 
     path = tmp_path / "r.yaml"
-    path.write_text(
-        yaml.safe_dump(tuning_rig.recipe_dict(base, shards, schedule={"steps": 2, "lr": 1e-3}))
-    )
+    recipe = tuning_rig.recipe_dict(base, shards, schedule={"steps": 2, "lr": 0.5})
+    # Regression: a rate without a point was refused as a text, as YAML 1.1 has it
+    path.write_text(yaml.safe_dump(recipe).replace("lr: 0.5", "lr: 1e-3"))
     told = [
         "train",
         "model",
@@ -377,6 +377,8 @@ def test_the_command_trains_and_goes_on(base, shards, tmp_path):
     assert result.exit_code == 0 and f"{tmp_path / 'run' / 'model'}: 2 steps" in result.stdout
     made_by = json.loads((tmp_path / "run" / "steps" / "000002" / "recipe.json").read_text())
     assert made_by["recipe"]["loss"] == "harness"
+    assert made_by["recipe"]["schedule"]["lr"] == 1e-3
+    assert "Writing model shards" not in result.stderr  # a bar, though there is no terminal
     assert "other: loss" in str(CliRunner().invoke(app, [*told, "--resume"]).exception)
 
 

@@ -24,16 +24,22 @@ class BadEntry(Exception):
     """An entry that is left out: `reason` is counted, and `where` names file and line.
 
     `field` is the name of the field that is wrong; "" where the whole entry is. `found` is its
-    value, and `detail` says more of this one entry.
+    value, and `detail` says more of this one entry. `text` is the whole line where it is not JSON.
     """
 
     def __init__(
-        self, where: str, field: str, reason: str, found: Any = None, detail: str = ""
+        self,
+        where: str,
+        field: str,
+        reason: str,
+        found: Any = None,
+        detail: str = "",
+        text: str = "",
     ) -> None:
         shown = "" if found is None else f", not {found!r:.60}"
         named = f"'{field}' " if field else ""
         super().__init__(f"{where}: {named}{reason}{shown}{detail and f': {detail}'}")
-        self.where, self.field = where, field
+        self.where, self.field, self.text = where, field, text
         self.reason = _INDEX.sub("[]", named) + reason
 
 
@@ -125,7 +131,7 @@ def entries(path: Path) -> Iterator[Entry | BadEntry]:
                 try:
                     yield Entry(where, json.loads(line))
                 except ValueError as e:
-                    yield BadEntry(where, "", "not a line of JSON", detail=one_line(e))
+                    yield BadEntry(where, "", "not a line of JSON", detail=one_line(e), text=line)
         return
     start = _BLANK.match(text)
     assert start is not None

@@ -18,7 +18,7 @@ from aura_core.data.engine import run, write_sources
 from aura_core.data.exchange import captions, conversations, joyai
 from aura_core.data.exchange.entries import BadEntry, files
 from aura_core.data.exchange.offline import Samples
-from aura_core.data.exchange.timed import Part, Talk, conversation, outside, owned
+from aura_core.data.exchange.timed import Left, Part, Talk, conversation, outside, owned
 from aura_core.data.exchange.videos import Media
 from aura_core.data.offline import STAGE
 from aura_core.data.schema import Clip, Conversation, Rejection
@@ -28,6 +28,7 @@ from aura_core.data.worker import Job
 from aura_core.errors import InputError
 from aura_core.settings import Settings, setting
 
+GUESSED = "guessed.txt"
 Progress = Callable[[int, int], None]  # videos that are prepared, all videos
 
 
@@ -65,13 +66,16 @@ class Imported:
     """What an import did.
 
     `records` counts conversations, or offline samples. `left` counts what was left out by reason,
-    and `first` tells the first of these; "" where nothing was.
+    and `first` tells the first of these; "" where nothing was. `guessed` and `first_guess` are the
+    same of what the files do not say; the file `GUESSED` of the folder lists all of it.
     """
 
     folder: StageFolder
     records: int
     left: dict[str, int]
     first: str
+    guessed: dict[str, int]
+    first_guess: str
 
 
 def import_files(
@@ -101,7 +105,7 @@ def import_files(
 
 
 class _Import:
-    """One import under way. `left` is what was left out so far."""
+    """One import under way. `left` is what was left out so far, `guessed` what was guessed."""
 
     def __init__(
         self,
@@ -118,6 +122,7 @@ class _Import:
         self.media, self.out, self.how, self.config = media, out, how, config
         self.processes, self.progress = processes, progress
         self.left: list[Rejection] = []
+        self.guessed: list[Left] = []
         known = [
             [str(p.relative_to(place)) if p != place else p.name, sha256_of(p)] for p in self.files
         ]
@@ -128,17 +133,15 @@ class _Import:
     def timed(self) -> Imported:
         """Write the stages `prepare` and `refine`."""
         by_video: dict[str, list[Talk]] = {}
-        for path in self.files:
-            for talk in self._talks(path):
-                if isinstance(talk, BadEntry):
-                    self._leave(talk)
-                    continue
-                try:
-                    name = self.media.video(talk.where, talk.video)
-                    by_video.setdefault(name, []).append(talk)
-                except BadEntry as e:
-                    self._leave(e)
+        for talk in self._talks():
+            if isinstance(talk, BadEntry):
+                self._leave(talk)
+            else:
+                known, guesses = owned(talk)
+                self.guessed += guesses
+                by_video.setdefault(talk.video, []).append(known)
         self._need(by_video)
+        self.media.keep(by_video)
         before = self._prepare()
         folder = StageFolder(self.out, "refine")
         shards, records, saved = before.manifest()["shards"], 0, 0
@@ -162,15 +165,24 @@ class _Import:
                         self.left.append(_left(talk.where, "its video cannot be used", why))
                 _save(folder, index, sha256_of(before.shard(index)), made, self.left[saved:])
                 records, saved = records + len(made), len(self.left)
+            lines = "".join(f"{' '.join(g.detail.split())}: {g.reason}\n" for g in self.guessed)
+            (folder.path / GUESSED).write_text(lines, encoding="utf-8")
         return self._told(folder, records)
 
-    def _talks(self, path: Path) -> Iterator[Talk | BadEntry]:
-        if self.how.format == "joyai":
-            found = joyai.talks(path)
-        else:
-            found = captions.talks(path, self.how.at)
-        for talk in found:
-            yield talk if isinstance(talk, BadEntry) else owned(talk)
+    def _talks(self) -> Iterator[Talk | BadEntry]:
+        """Yield the talks of all files; their videos are named as sources."""
+        if self.how.format == "captions":
+            yield from captions.talks(self.files, self.how.at, self.media.video)
+            return
+        for path in self.files:
+            for talk in joyai.talks(path):
+                if isinstance(talk, BadEntry):
+                    yield talk
+                    continue
+                try:
+                    yield replace(talk, video=self.media.video(talk.where, talk.video))
+                except BadEntry as e:
+                    yield e
 
     def _conversations(
         self, talk: Talk, number: int, clips: Sequence[Clip]
@@ -186,8 +198,11 @@ class _Import:
         parts = [Part(c, c is ordered[-1]) for c in ordered]
         left = outside(talk, parts)
         for part in parts:
-            talked, more = conversation(talk, part, self.how.question, self.how.acknowledgment)
+            talked, more, guesses = conversation(
+                talk, part, self.how.question, self.how.acknowledgment
+            )
             left += more
+            self.guessed += guesses
             if talked is not None:
                 yield talked
         self.left += [_left(talk.where, one.reason, one.detail) for one in left]
@@ -246,7 +261,10 @@ class _Import:
 
     def _told(self, folder: StageFolder, records: int) -> Imported:
         counted = dict(Counter(r.reason for r in self.left).most_common())
-        return Imported(folder, records, counted, self.left[0].detail if self.left else "")
+        guessed = dict(Counter(g.reason for g in self.guessed).most_common())
+        first = self.left[0].detail if self.left else ""
+        first_guess = self.guessed[0].detail if self.guessed else ""
+        return Imported(folder, records, counted, first, guessed, first_guess)
 
 
 def _left(item: str, reason: str, detail: str) -> Rejection:

@@ -3,6 +3,11 @@
 A question whose only answer is in its own second is real-time. A question with later answers is a
 standing one: the engine always speaks in the second of a question, so it needs an acknowledgment.
 An answer in that second is taken as the acknowledgment; without one, words of the settings are.
+
+Files do not always say what they mean. What is guessed is told (`Left` of a list of its own): whose
+answer words are, where a standing question waits beside a newer one; a question that is answered a
+second late, which is put into the second of its answer; and a standing question whose words do not
+ask for a later answer (`standing_kind`).
 """
 
 from __future__ import annotations
@@ -48,7 +53,7 @@ class Talk:
 
 @dataclass(frozen=True)
 class Left:
-    """A part of an entry that is left out. `reason` is one of a few phrases, `detail` says more."""
+    """A part of an entry that is left out, or guessed: one of a few phrases, and more of it."""
 
     reason: str
     detail: str
@@ -73,18 +78,45 @@ class Part:
         return chunk if 0 <= chunk < self.clip.seconds else None
 
 
-def owned(talk: Talk) -> Talk:
-    """Return the talk with the question of each line: the newest one asked up to its second.
+def owned(talk: Talk) -> tuple[Talk, list[Left]]:
+    """Return the talk with the question of each line, and which of them had to be guessed.
 
-    Lines before the first question keep None.
+    It is the newest one asked up to its second. When that one asks for no later answer and has had
+    one in an earlier second, it is the newest question before it that still waits: its words ask
+    for later answers, for several or for one that did not come yet. Lines before the first question
+    keep None.
     """
+    guessed: list[Left] = []
+    seconds: dict[int, set[int]] = {}  # by question: the seconds in which it was answered
+    kinds = [standing_kind(a.text) for a in talk.asked]
+    said = list(talk.said)
 
-    def owner(line: Line) -> int | None:
-        before = [i for i, a in enumerate(talk.asked) if int(a.at_s) <= int(line.at_s)]
-        return max(before, key=lambda i: talk.asked[i].at_s, default=None)
+    def waits(i: int, second: int) -> bool:
+        later = {s for s in seconds.get(i, ()) if int(talk.asked[i].at_s) < s < second}
+        return kinds[i] is Kind.MULTI_RESPONSE or (kinds[i] is not None and not later)
 
-    said = (s if s.question is not None else replace(s, question=owner(s)) for s in talk.said)
-    return replace(talk, said=tuple(said))
+    for k, line in sorted(enumerate(talk.said), key=lambda x: x[1].at_s):
+        second = int(line.at_s)
+        if line.question is None:
+            before = [i for i, a in enumerate(talk.asked) if int(a.at_s) <= second]
+            if not before:
+                continue
+            before.sort(key=lambda i: (talk.asked[i].at_s, -i), reverse=True)
+            newest, *older = before
+            waiting = [i for i in older if waits(i, second)]
+            answered = any(s < second for s in seconds.get(newest, ()))
+            settled = kinds[newest] is None and answered
+            owner = waiting[0] if waiting and settled else newest
+            said[k] = replace(line, question=owner)
+            if waiting:
+                told = f"'{line.text}' at {line.at_s:g} s, given to '{talk.asked[owner].text}'"
+                guessed.append(Left("an answer while several questions wait", _at(talk, told)))
+        seconds.setdefault(said[k].question or 0, set()).add(second)
+    return replace(talk, said=tuple(said)), guessed
+
+
+def _at(talk: Talk, told: str) -> str:
+    return f"{talk.where}: {told}"
 
 
 def outside(talk: Talk, parts: Sequence[Part]) -> list[Left]:
@@ -99,8 +131,8 @@ def outside(talk: Talk, parts: Sequence[Part]) -> list[Left]:
 
 def conversation(
     talk: Talk, part: Part, prompt: str, acknowledgment: str = ""
-) -> tuple[Conversation | None, list[Left]]:
-    """Return the part of a talk that lies in a clip, and what of that part is left out.
+) -> tuple[Conversation | None, list[Left], list[Left]]:
+    """Return the part of a talk that lies in a clip, what is left out of it, and what is guessed.
 
     None where no question is left.
 
@@ -110,22 +142,28 @@ def conversation(
         prompt: the question at the clip's beginning for words that nobody asked for.
         acknowledgment: "": the words of `ACKNOWLEDGMENTS` in the question's language.
     """
+    written = len(talk.asked)  # further questions are the prompt's
     talk = _prompted(talk, part, prompt)
     left: list[Left] = []
+    guessed: dict[str, Left] = {}  # by question
     questions: list[Question] = []
     for index, asked in enumerate(talk.asked):
         if (chunk := part.chunk(asked.at_s)) is None:
             continue
-        made = _question(talk, index, chunk, part, acknowledgment)
+        made = _question(talk, index, chunk, part, acknowledgment, index < written)
         if isinstance(made, Left):
             left.append(made)
-        else:
-            questions.append(made)
+            continue
+        questions.append(made)
+        if index < written and (reason := _guess(made, chunk)):
+            told = f"'{made.text}' at {talk.asked[index].at_s:g} s"
+            guessed[made.id] = Left(reason, _at(talk, told))
     kept = _apart(talk.where, questions, left)
     if not kept:
-        return None, left
+        return None, left, []
     scene = Scene(0, part.clip.seconds, "")
-    return Conversation(part.clip, (scene,), tuple(kept)), left
+    guesses = [guessed[q.id] for q in kept if q.id in guessed]
+    return Conversation(part.clip, (scene,), tuple(kept)), left, guesses
 
 
 def _prompted(talk: Talk, part: Part, prompt: str) -> Talk:
@@ -141,8 +179,9 @@ def _prompted(talk: Talk, part: Part, prompt: str) -> Talk:
 
 
 def _question(
-    talk: Talk, index: int, chunk: int, part: Part, acknowledgment: str
+    talk: Talk, index: int, chunk: int, part: Part, acknowledgment: str, written: bool
 ) -> Question | Left:
+    """Return a question with its answers. `written`: it stands in the file."""
     text = talk.asked[index].text
     due: dict[int, list[str]] = {}
     for line in talk.said:
@@ -160,6 +199,10 @@ def _question(
         due.setdefault(at, []).append(line.text)
     now = " ".join(due.pop(chunk, []))
     stands = standing_kind(text)
+    if written and not stands and not now and [*due] == [chunk + 1]:
+        # answered a second late: what the answer tells is in view in its own second
+        chunk += 1
+        now = " ".join(due.pop(chunk))
     answers = tuple(Answer(at, " ".join(due[at]), at) for at in sorted(due))
     if not answers and not stands:
         if not now:
@@ -174,6 +217,15 @@ def _question(
         now = acknowledgment or ACKNOWLEDGMENTS[spoken]
     name = f"{part.clip.id}/{chunk}-{index}"
     return Question(name, kind, chunk, text, answers, now, LEVEL, text)
+
+
+def _guess(made: Question, chunk: int) -> str:
+    """Return what was guessed about a question that the file has at `chunk`; "" for nothing."""
+    if made.chunk != chunk:
+        return "a question that was answered a second late is asked a second later"
+    if made.kind is Kind.REAL_TIME or standing_kind(made.text) is not None:
+        return ""
+    return "a question with later answers that its words do not ask for"
 
 
 def _apart(where: str, questions: Sequence[Question], left: list[Left]) -> list[Question]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
@@ -54,6 +55,10 @@ class Media:
     def sources(self) -> list[Source]:
         """The videos, in order of name."""
         return [self._sources[name] for name in sorted(self._sources)]
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forget the sources with other names: nothing is made of them."""
+        self._sources = {name: s for name, s in self._sources.items() if name in names}
 
     def refuse(self, id: str, why: str) -> str:
         """Note that a source cannot be used. Returns its name."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Broken:
 Read = Callable[[Path, Broken], list[Item]]
 Score = Callable[[Sequence[Item], Mapping[str, Prediction], Judge], Scores]
 Published = Callable[[Path, Sequence[Item], str], list[Prediction]]
+Lacking = Callable[[Sequence[Item]], Mapping[str, Sequence[str]]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Task:
             holds several.
         polled: whether the authors poll the model, so that `--polled` makes sense.
         judged: whether free text is compared, so that a judge by API changes the figures.
+        lacking: by figure over the whole benchmark: the parts of it that none of these items is of.
     """
 
     name: str
@@ -70,6 +72,25 @@ class Task:
     published: Published
     polled: bool = False
     judged: bool = False
+    lacking: Lacking = lambda items: {}
+
+    def complete(self, scores: Scores, items: Sequence[Item]) -> Scores:
+        """Return the scores without the totals of which a part is missing, and say so in a note.
+
+        A total over some of the parts is another figure than the one that is published.
+        """
+        counted = {o.item for o in scores.outcomes}
+        scored = [i for i in items if i.id in counted]
+        figures, notes = dict(scores.figures), list(scores.notes)
+        for name, parts in self.lacking(scored).items():
+            if parts and figures.pop(name, None) is not None:
+                notes.append(f"'{name}' is not given: nothing of {', '.join(parts)} was scored")
+        return replace(scores, figures=figures, notes=tuple(notes))
+
+
+def absent(parts: Sequence[str], seen: Collection[str]) -> list[str]:
+    """Return the parts that are not among those that were seen."""
+    return [part for part in parts if part not in seen]
 
 
 class Record:

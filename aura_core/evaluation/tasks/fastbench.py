@@ -27,6 +27,7 @@ from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
     Task,
+    absent,
     by_group,
     find,
     load_json,
@@ -240,4 +241,13 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
     return out
 
 
-TASK = Task("fastbench", "FastBench", read, score, published, polled=True, judged=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    return {"score": absent(SCOPES, {q.group.split()[0] for i in items for q in i.questions})}
+
+
+TASK = Task(
+    *("fastbench", "FastBench", read, score, published),
+    polled=True,
+    judged=True,
+    lacking=_lacking,
+)

@@ -37,6 +37,7 @@ from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
     Task,
+    absent,
     as_float,
     by_group,
     find,
@@ -178,6 +179,13 @@ def _said(data: Any, file: Path, id: str) -> list[Spoken]:
     return said
 
 
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    return {"total": absent(SPLITS, {q.group for i in items for q in i.questions})}
+
+
 TASK = Task(
-    "omniduplex", "Omni-DuplexEval (reminders)", read, score, published, polled=True, judged=True
+    *("omniduplex", "Omni-DuplexEval (reminders)", read, score, published),
+    polled=True,
+    judged=True,
+    lacking=_lacking,
 )

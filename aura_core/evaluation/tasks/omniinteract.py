@@ -14,7 +14,7 @@ from typing import Any
 from aura_core.errors import InputError
 from aura_core.evaluation.metrics import Slot
 from aura_core.evaluation.records import Due, Item, Prediction, Question, Spoken, Word
-from aura_core.evaluation.tasks.base import Broken, Record, Task, load_json, unique
+from aura_core.evaluation.tasks.base import Broken, Record, Task, absent, load_json, unique
 from aura_core.evaluation.tasks.omniinteract_scores import score
 from aura_core.types import Kind
 
@@ -225,4 +225,10 @@ def _said(chunk: Record) -> Spoken:
     return Spoken(start_s, text, end_s=end_s, words=tuple(words))
 
 
-TASK = Task("omniinteract", "OmniInteract", read, score, published, judged=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    parts = absent(SUBSETS, {i.truth["subset"] for i in items})
+    one_answer = [part for part in parts if part != "1qna"]
+    return {"IA-QTF1 1Q1A global": one_answer, "IA-QTF1": parts}
+
+
+TASK = Task("omniinteract", "OmniInteract", read, score, published, judged=True, lacking=_lacking)

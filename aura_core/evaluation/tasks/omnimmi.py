@@ -37,6 +37,7 @@ from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
     Task,
+    absent,
     asked,
     by_group,
     find,
@@ -57,6 +58,8 @@ PARTS = (
     "proactive_turntaking",
 )
 SEVERAL, GROUNDING, ALERT, SILENCE = PARTS[:2], PARTS[0], PARTS[4], PARTS[5]
+# totals: the mean without turn-taking, as it is published, and the mean of all parts
+FIVE, SIX = "mean of five parts", "mean of six parts"
 RIGHT = 0.5  # a judge's score from which on an answer is right
 NEXT = "{question}\nChoose the next step from this list: {vocab}. Reply with one of its entries."
 NOW = "{question}\nIs that in view now? Answer yes or no."
@@ -187,7 +190,7 @@ _READERS = dict(zip(PARTS, (_turns, _turns, _step, _speaker, _alert, _turntaking
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """Return the accuracy by part (items, and single turns), and the mean of the parts."""
+    """Return the accuracy by part (items, and single turns), and the means of the parts."""
     outcomes = [_outcome(item, p, q, judge) for item, p, q in asked(items, predictions)]
     figures = {}
     whole: dict[str, dict[str, bool]] = {}
@@ -204,7 +207,10 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
         for ok in whole[part].values()
     ]
     if rows:
-        figures["total"] = bootstrap_sums(rows, _mean_of_parts, len(rows))
+        five = [sums for sums in rows if not sums[2 * PARTS.index(SILENCE) + 1]]
+        if five:
+            figures[FIVE] = bootstrap_sums(five, _mean_of_parts, len(five))
+        figures[SIX] = bootstrap_sums(rows, _mean_of_parts, len(rows))
     return Scores(figures, tuple(outcomes), judge.description, unasked_note(predictions))
 
 
@@ -281,4 +287,11 @@ def _said(q: Question, turn: Record) -> list[Spoken]:
     return [Spoken(min(q.at_s, 1e9), pred, q.id, True)] if pred and not silent else []
 
 
-TASK = Task("omnimmi", "OmniMMI", read, score, published, polled=True, judged=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    parts = absent(PARTS, {i.truth["part"] for i in items})
+    return {FIVE: [part for part in parts if part != SILENCE], SIX: parts}
+
+
+TASK = Task(
+    "omnimmi", "OmniMMI", read, score, published, polled=True, judged=True, lacking=_lacking
+)

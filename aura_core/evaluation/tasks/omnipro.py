@@ -22,6 +22,7 @@ from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
     Task,
+    absent,
     as_float,
     find,
     load_lines,
@@ -268,4 +269,9 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
     return out
 
 
-TASK = Task("omnipro", "OmniPro (online)", read, score, published, judged=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    tasks = absent([*CONTENT], {q.group for i in items for q in i.questions})
+    return {"mean time-F1": tasks, "mean joint-F1": tasks}
+
+
+TASK = Task("omnipro", "OmniPro (online)", read, score, published, judged=True, lacking=_lacking)

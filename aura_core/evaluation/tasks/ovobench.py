@@ -24,6 +24,7 @@ from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
     Task,
+    absent,
     asked,
     by_group,
     find,
@@ -138,11 +139,11 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
             figures[group] = bootstrap_sums(tallies, lambda sums, g=group: _group_means(sums)[g], n)
     if outcomes:
         figures["total"] = bootstrap_sums(tallies, _total, len(outcomes))
-    notes = list(unasked_note(predictions))
-    if lacking := [g for g in GROUPS if g not in figures]:
-        notes.append(f"no items of {', '.join(lacking)}: the total is the mean of the other groups")
     return Scores(
-        figures, tuple(outcomes), "no judge: letters, digits and Yes/No are compared", tuple(notes)
+        figures,
+        tuple(outcomes),
+        "no judge: letters, digits and Yes/No are compared",
+        unasked_note(predictions),
     )
 
 
@@ -237,4 +238,9 @@ def _replies(record: Record) -> tuple[Spoken, ...]:
     return tuple(Spoken(at_s, reply, id, True) for id, at_s, reply in words)
 
 
-TASK = Task("ovobench", "OVO-Bench", read, score, published, polled=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    seen = {i.truth["task"] for i in items}
+    return {"total": absent(TASKS, seen)} | {g: absent(of, seen) for g, of in GROUPS.items()}
+
+
+TASK = Task("ovobench", "OVO-Bench", read, score, published, polled=True, lacking=_lacking)

@@ -28,7 +28,15 @@ from aura_core.evaluation.records import (
     Spoken,
 )
 from aura_core.evaluation.statistics import Measured, mean_by_item
-from aura_core.evaluation.tasks.base import Broken, Record, Task, load_lines, load_rows, unique
+from aura_core.evaluation.tasks.base import (
+    Broken,
+    Record,
+    Task,
+    absent,
+    load_lines,
+    load_rows,
+    unique,
+)
 from aura_core.types import Kind
 
 PARTS = ("WEB", "EGO", "TV", "VAD")
@@ -135,7 +143,7 @@ def verdicts(item: Item, p: Prediction, k: int, judge: Judge) -> tuple[dict[floa
 
 
 def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: Judge) -> Scores:
-    """Return PAUC by part, for each omega, and the mean of the parts."""
+    """Return PAUC by part and in total, for each omega: means over the answers, not over parts."""
     outcomes: list[Outcome] = []
     areas: dict[str, dict[float, list[list[float]]]] = {}
     for item in items:
@@ -178,6 +186,14 @@ def published(path: Path, items: Sequence[Item], model: str) -> list[Prediction]
     return out
 
 
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    parts = absent(PARTS, {q.group for i in items for q in i.questions})
+    return {f"PAUC, omega {omega:g}": parts for omega in OMEGAS}
+
+
 TASK = Task(
-    "proactivevideoqa", "ProactiveVideoQA", read, score, published, polled=True, judged=True
+    *("proactivevideoqa", "ProactiveVideoQA", read, score, published),
+    polled=True,
+    judged=True,
+    lacking=_lacking,
 )

@@ -17,6 +17,7 @@ from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
     Task,
+    absent,
     asked,
     by_group,
     find,
@@ -148,4 +149,8 @@ def _unasked(item: Item, said: Sequence[Spoken]) -> tuple[str, ...]:
     return tuple(q.id for q in item.questions if q.id not in replied)
 
 
-TASK = Task("streameqa", "StreamEQA", read, score, published, polled=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    return {"total": absent(PARTS, {i.truth["part"] for i in items})}
+
+
+TASK = Task("streameqa", "StreamEQA", read, score, published, polled=True, lacking=_lacking)

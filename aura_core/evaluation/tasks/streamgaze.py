@@ -46,7 +46,7 @@ from aura_core.evaluation.tasks.base import (
 )
 from aura_core.types import Kind
 
-PARTS = ("past", "present", "proactive")
+PARTS = {"past": 4, "present": 4, "proactive": 2}  # and how many tasks each has
 LETTER = re.compile(r"\b[ABCD]\b")
 SEEN = "{question}\nWas that to be seen so far? Reply with Yes or No and nothing else."
 
@@ -220,4 +220,15 @@ def _prediction(item: Item, record: Record, rows: Sequence[Record]) -> Predictio
     return Prediction(item.id, tuple(said), None, tuple(unasked))
 
 
-TASK = Task("streamgaze", "StreamGaze", read, score, published, polled=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    """The names of the files are not known; their README counts them."""
+    tasks = {i.truth["task"] for i in items}
+    found = {part: sum(task.startswith(f"{part}_") for task in tasks) for part in PARTS}
+    lacking = {
+        part: [f"{PARTS[part] - n} of {PARTS[part]} {part} tasks"] if n < PARTS[part] else []
+        for part, n in found.items()
+    }
+    return lacking | {"mean of tasks": [text for of in lacking.values() for text in of]}
+
+
+TASK = Task("streamgaze", "StreamGaze", read, score, published, polled=True, lacking=_lacking)

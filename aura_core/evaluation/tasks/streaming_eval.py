@@ -1,7 +1,9 @@
 """Streaming-Eval (Streaming Harness, arXiv 2606.08615): SW-F1 over windows.
 
-A right answer is due in each window. TP is a right answer inside its window, FN a window without
-one, and FP are words outside all windows. SW-F1 = 2 TP / (2 TP + 0.2 FP + 2 FN).
+A right answer is due in each window. TP is a window whose reply is right, FN a window whose reply
+is wrong or missing, and FP are words outside all windows of their question. SW-F1 = 2 TP / (2 TP +
+0.2 FP + 2 FN). What is known of the paper does not say which words are the reply; here it is the
+first words in the window, so that trying one letter after the other gains nothing (`replies`).
 
 The benchmark's annotation files are not public. This file reads a format of this project,
 `streaming_eval.json` (docs/evaluation.md). An entry with a `split` is multiple choice as in the
@@ -17,7 +19,7 @@ from typing import Any
 
 from aura_core.errors import InputError
 from aura_core.evaluation.judge import Judge
-from aura_core.evaluation.metrics import Count, window_count
+from aura_core.evaluation.metrics import Count
 from aura_core.evaluation.records import Due, Item, Outcome, Prediction, Question, Scores, Spoken
 from aura_core.evaluation.statistics import bootstrap_sums
 from aura_core.evaluation.tasks import choices
@@ -53,10 +55,8 @@ def _item(row: Any, path: Path, n: int) -> Item:
     for key, value, options in (("mode", mode, MODES), ("position", position, POSITIONS)):
         if value not in options:
             raise record.wrong(key, f"must be one of {', '.join(options)}, not {value!r}")
-    due = tuple(
-        _due(Record(a, record.where, f"answer {k}")) for k, a in enumerate(record.rows("answers"))
-    )
     text, at_s = record.text("question"), record.seconds("question_time")
+    due = _windows(record, at_s)
     question = Question("0", at_s, text, f"{mode}/{position}", due[0].text, due, MODES[mode], text)
     video = record.text("video")
     end_s = record.seconds("end") if "end" in record else None
@@ -93,9 +93,7 @@ def _choices(record: Record) -> Item:
 
 def _choice(record: Record, split: str, id: str) -> Question:
     at_s, options = record.seconds("question_time"), choices.lettered(record.rows("options"))
-    due = tuple(
-        _due(Record(a, record.where, f"answer {k}")) for k, a in enumerate(record.rows("answers"))
-    )
+    due = _windows(record, at_s)
     for d in due:
         if d.text not in [o[0] for o in options]:
             raise record.wrong("answers", f"'answer' must be an option's letter, not {d.text!r}")
@@ -107,10 +105,18 @@ def _choice(record: Record, split: str, id: str) -> Question:
     return Question(id, at_s, choices.told(text, options), split, due[0].text, due, kind, shown)
 
 
-def _due(answer: Record) -> Due:
+def _windows(record: Record, asked_s: float) -> tuple[Due, ...]:
+    """Return the windows of a question that is asked at `asked_s`."""
+    answers = enumerate(record.rows("answers"))
+    return tuple(_due(Record(a, record.where, f"answer {k}"), asked_s) for k, a in answers)
+
+
+def _due(answer: Record, asked_s: float) -> Due:
     start_s, end_s = answer.seconds("start"), answer.seconds("end")
     if end_s < start_s:
         raise answer.wrong("end", f"must not be before start, {end_s:g} < {start_s:g}")
+    if start_s < asked_s:
+        raise answer.wrong("start", f"must not be before question_time, {start_s:g} < {asked_s:g}")
     return Due(start_s, answer.text("answer"), start_s, end_s)
 
 
@@ -135,39 +141,60 @@ def score(items: Sequence[Item], predictions: Mapping[str, Prediction], judge: J
 
 def _score(item: Item, p: Prediction, judge: Judge) -> tuple[Count, list[Outcome]]:
     """Return the counts of one item, and an outcome for each window."""
-    windows = [(q, d) for q in item.questions for d in q.due]
-    said = [s for s in p.said if not any(_acknowledges(s, q) for q in item.questions)]
-    right = [[_right(s, q, d, judge) for s in said] for q, d in windows]
+    windows, replied, outside = replies(item, p)
     outcomes = []
     for k, (q, due) in enumerate(windows):
-        inside = [
-            (s, ok)
-            for s, ok in zip(said, right[k], strict=True)
-            if due.start_s <= s.at_s <= due.end_s
-        ]
-        best = max(inside, key=lambda x: x[1], default=None)
-        hit = best is not None and best[1]
-        words = best[0].text if best else ""
-        outcomes.append(Outcome(item.id, str(k), q.group, float(hit), words, due.text, due.at_s))
-    timed = [(s.at_s, False) for s in said]
-    count = window_count(timed, [(d.start_s, d.end_s) for _, d in windows])
+        words = replied.get(k)
+        hit = words is not None and _right(words, q, due, judge)
+        said = words.text if words else ""
+        outcomes.append(Outcome(item.id, str(k), q.group, float(hit), said, due.text, due.at_s))
     hits = sum(o.value for o in outcomes)
-    return Count(hits, count.fp, len(windows) - hits), outcomes
+    return Count(hits, len(outside), len(windows) - hits), outcomes
 
 
-def _acknowledges(words: Spoken, question: Question) -> bool:
-    """Whether the words are in the second of a standing question.
+def replies(
+    item: Item, p: Prediction
+) -> tuple[list[tuple[Question, Due]], dict[int, Spoken], list[Spoken]]:
+    """Return the windows of an item, the reply of each by its index, and words outside of them.
 
-    They acknowledge it, so they are neither an answer nor a false positive.
+    Words belong to the question that they answer. Where that is not known (""), they belong to the
+    newest question asked that has a window for them. The first words in a window are its reply, and
+    words are the reply of one window alone: of those that wait for one, the window that ends first.
+    Further words in a window change nothing. Words in the second of a standing question acknowledge
+    it, so they are neither a reply nor outside.
     """
-    standing = question.kind is not Kind.REAL_TIME
-    return standing and words.asked and words.question in ("", question.id)
+    windows = [(q, d) for q in item.questions for d in q.due]
+    replied: dict[int, Spoken] = {}
+    outside = []
+    for words in sorted(p.said, key=lambda s: s.at_s):
+        asked = [q for q in item.questions if _may_answer(words, q)]
+        newest_s = max((q.at_s for q in asked), default=0.0)
+        if words.asked and any(q.at_s == newest_s and q.kind is not Kind.REAL_TIME for q in asked):
+            continue
+        inside = [
+            k
+            for k, (q, d) in enumerate(windows)
+            if q in asked and d.start_s <= words.at_s <= d.end_s
+        ]
+        if not inside:
+            outside.append(words)
+            continue
+        latest_s = max(windows[k][0].at_s for k in inside)
+        free = [k for k in inside if windows[k][0].at_s == latest_s and k not in replied]
+        if free:
+            replied[min(free, key=lambda k: windows[k][1].end_s)] = words
+    return windows, replied, outside
+
+
+def _may_answer(words: Spoken, question: Question) -> bool:
+    """Whether the words belong to the question, or may where that is not known."""
+    if words.question:
+        return words.question == question.id
+    return question.at_s <= words.at_s
 
 
 def _right(words: Spoken, question: Question, due: Due, judge: Judge) -> bool:
-    """Whether words in a window are right: the letter exactly, or text as the judge says."""
-    if not due.start_s <= words.at_s <= due.end_s:
-        return False
+    """Whether the reply of a window is right: the letter exactly, or text as the judge says."""
     if question.group in SPLITS:
         return choices.exact(words.text, due.text, question.shown)
     return judge.grade("answer", question.text, due.text, words.text).score >= RIGHT

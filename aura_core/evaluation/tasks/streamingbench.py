@@ -29,6 +29,7 @@ from aura_core.evaluation.tasks.base import (
     Broken,
     Record,
     Task,
+    absent,
     asked,
     by_group,
     find,
@@ -42,7 +43,8 @@ from aura_core.types import Kind
 PARTS = ("real", "omni", "sqa", "proactive")
 OPTIONS = 4
 # Some labels stand there twice: "A. A.text". Another letter is an initial: "A. P. Moore".
-_LABEL = re.compile(r"([A-Z])\.\s*(?:\1\.\s*)*")
+# "A.", also several times; not the beginning of "A.M."
+_LABEL = re.compile(r"([A-Z])\.(?!(?!\1)[A-Za-z]\.)\s*(?:\1\.\s*)*")
 PROACTIVE = "Proactive Output"
 TOLERANCE_S = 2.0
 GRACE_S = 4.0  # polled: the question is put up to this long after the true time
@@ -142,7 +144,8 @@ def lettered(options: Sequence[Any]) -> list[str]:
     refers to.
     """
     texts = [str(o).strip() for o in options if str(o).strip()]
-    if texts and texts[0].startswith("A."):
+    first = _LABEL.match(texts[0]) if texts else None
+    if first is not None and first[1] == "A":
         letters = [chr(65 + k) for k in range(len(texts))]
         whole: list[tuple[str, str]] = []
         for text in texts:
@@ -271,4 +274,10 @@ def _silent(items: Sequence[Item], item: str, words: Sequence[Spoken]) -> tuple[
     return tuple(q.id for i in items if i.id == item for q in i.questions if q.id not in replied)
 
 
-TASK = Task("streamingbench", "StreamingBench", read, score, published, polled=True)
+def _lacking(items: Sequence[Item]) -> dict[str, list[str]]:
+    return {"overall": absent(PARTS, {i.truth["part"] for i in items})}
+
+
+TASK = Task(
+    "streamingbench", "StreamingBench", read, score, published, polled=True, lacking=_lacking
+)

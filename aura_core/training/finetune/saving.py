@@ -16,6 +16,7 @@ from aura_core.config import ModelConfig
 from aura_core.errors import ModelError
 from aura_core.extras import how_to_install
 from aura_core.models import checkpoint, portable
+from aura_core.models.bars import without_bars
 from aura_core.models.chat import SILENT
 from aura_core.models.grammar import FORMS
 from aura_core.models.local import LocalBackend
@@ -50,9 +51,10 @@ def save_checkpoint(
     """
     out.mkdir(parents=True, exist_ok=True)
     state = backend.model.state_dict() if state is None else state
-    backend.model.save_pretrained(
-        out, state_dict={k: v.detach().to("cpu", dtype) for k, v in state.items()}
-    )
+    with without_bars():
+        backend.model.save_pretrained(
+            out, state_dict={k: v.detach().to("cpu", dtype) for k, v in state.items()}
+        )
     # The base's own files last: transformers has written some of them in its newest form.
     for file in portable.small_files(base):
         if file.name not in _OURS:

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from aura_core.config import ModelConfig
 from aura_core.errors import ConfigError, ModelError
 from aura_core.extras import how_to_install
+from aura_core.models.bars import without_bars
 from aura_core.training.finetune import memory
 from aura_core.training.finetune.batches import batches, share, steps_of
 from aura_core.training.finetune.checks import check
@@ -374,9 +375,10 @@ class Trainer:
             state = {k.removeprefix("model."): v for k, v in state.items()}
             base = base_folder(r.model)
             if r.lora.rank:
-                opened.module.model.save_pretrained(
-                    self.out / "adapter", state_dict=state, save_embedding_layers=False
-                )
+                with without_bars():
+                    opened.module.model.save_pretrained(
+                        self.out / "adapter", state_dict=state, save_embedding_layers=False
+                    )
                 save_pixels(self.out / "adapter", opened.backend.pixels.max_pixels)
                 if r.result == "merged":
                     config = ModelConfig(r.model, "float32", "cpu", "sdpa", r.max_pixels)

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from aura_core.errors import ModelError
+from aura_core.models.bars import without_bars
 from aura_core.models.local import LocalBackend
 
 
@@ -25,7 +26,8 @@ def save(backend: LocalBackend, base: Path, out: Path) -> None:
     dtype = stored_dtype(base)
     out.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().to("cpu", dtype) for k, v in backend.model.state_dict().items()}
-    backend.model.save_pretrained(out, state_dict=state)
+    with without_bars():
+        backend.model.save_pretrained(out, state_dict=state)
     for file in base.iterdir():
         # the model card describes the first checkpoint alone
         if file.is_file() and ".safetensors" not in file.name and file.name != "README.md":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aura_core.models import portable
+from aura_core.models.bars import without_bars
 from aura_core.models.chat import HFTokenizer, extract
 from aura_core.models.families.qwen_vl import PixelSpec, QwenVL
 from aura_core.models.sidecar import read_json, sidecar
@@ -218,7 +219,8 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().to("cpu", torch.float16) for k, v in model.state_dict().items()}
     model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.save_pretrained(folder, state_dict=state)
+    with without_bars():
+        model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
     portable.write_json(
         folder / "config.json", portable.config(read_json(folder / "config.json"), "float16")
