@@ -22,7 +22,7 @@ from importlib import resources
 from aura_core.console import protocol as p
 from aura_core.console.commands import Connection
 from aura_core.console.complaints import Complaints, RequestLog
-from aura_core.console.connections import Connections, accepted
+from aura_core.console.connections import Bounds, Connections, accepted
 from aura_core.console.hub import Hub, Page
 from aura_core.console.listening import listen, url_of
 from aura_core.console.loop_thread import LoopThread
@@ -41,7 +41,7 @@ except ImportError:  # `Server` raises an error that names the extra
 
 log = logging.getLogger(__name__)
 ENTER_S = 10.0  # a page that has not entered after so long is closed
-CONNECTIONS_A_PAGE = 4  # that have made no request yet; a browser opens some ahead of need
+WAIT_S = 10.0  # so long a connection without a page may ask for nothing
 SEND_S = 20.0  # a page that takes nothing for so long is closed
 ALIVE_S = 15.0  # how often a page must show that it is there
 THREADS = 32  # that make commands: slow ones of some pages leave room for others
@@ -169,12 +169,17 @@ class Server:
         app.router.add_get("/{name}", self._checked(self._file))
         requests = RequestLog(log, self.complaints, HttpProcessingError)
         runner = web.AppRunner(
-            app, access_log=None, logger=requests, shutdown_timeout=2.0, handle_signals=False
+            app,
+            access_log=None,
+            logger=requests,
+            shutdown_timeout=2.0,
+            handle_signals=False,
+            keepalive_timeout=WAIT_S / 2,
         )
         await runner.setup()
         assert runner.server is not None
-        most = CONNECTIONS_A_PAGE * self.config.max_clients
-        accepting = accepted(runner.server, listening, most, ENTER_S, self.tls)
+        bounds = Bounds.of(self.config.max_clients, WAIT_S)
+        accepting = accepted(runner.server, listening, bounds, self.complaints, self.tls)
         tending = asyncio.create_task(self.complaints.tend())
         try:
             async with accepting as self._connections:
@@ -239,11 +244,14 @@ class Server:
             heartbeat=ALIVE_S, max_msg_size=p.MOST_BINARY, compress=False, timeout=2.0
         )
         await ws.prepare(request)
+        assert self._connections is not None
+        self._connections.asked(request.protocol, lasts=True)
         page = Page()
         sending = asyncio.create_task(self._send(ws, page, request.transport))
         connection = Connection(self, page)
         try:
-            bye = await self._receive(ws, connection)
+            entered = partial(self._connections.remove, request.protocol)
+            bye = await self._receive(ws, connection, entered)
             self.hub.leave(page, bye)
             await asyncio.wait([sending], timeout=SEND_S)
         finally:
@@ -255,7 +263,9 @@ class Server:
                 await ws.close()
         return ws
 
-    async def _receive(self, ws: web.WebSocketResponse, connection: Connection) -> p.Bye | None:
+    async def _receive(
+        self, ws: web.WebSocketResponse, connection: Connection, entered: Callable[[], None]
+    ) -> p.Bye | None:
         """Take messages until the page ends. Returns why the server ends it, where it does."""
         first = await self._first(ws)
         if isinstance(first, p.Bye):
@@ -264,6 +274,7 @@ class Server:
             return None
         if bye := connection.enter(first.data if first.type is WSMsgType.TEXT else ""):
             return bye
+        entered()
         async for message in ws:
             if message.type is WSMsgType.TEXT:
                 bye = connection.command(message.data)

@@ -553,7 +553,7 @@ def test_connections_that_ask_for_nothing_keep_nobody_out(robot: FakeRobot) -> N
 def test_a_connection_that_asks_for_nothing_is_closed_after_a_while(
     robot: FakeRobot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served, "ENTER_S", 1.0)
+    monkeypatch.setattr(served, "WAIT_S", 1.0)
     with serving(robot) as server, idle(server, 1)[0] as connection:
 
         async def test() -> None:

@@ -19,11 +19,11 @@ from importlib import resources
 from typing import Any
 
 from aura_core.console.complaints import Complaints, RequestLog
-from aura_core.console.connections import Connections, accepted
+from aura_core.console.connections import Bounds, Connections, accepted
 from aura_core.console.listening import listen, url_of
 from aura_core.console.loop_thread import LoopThread
 from aura_core.console.security import CSP, HEADERS, Gate, token_of
-from aura_core.console.server import CONNECTIONS_A_PAGE, ENTER_S, File
+from aura_core.console.server import WAIT_S, File
 from aura_core.console.settings import ConsoleConfig
 from aura_core.data.review.desk import Desk
 from aura_core.errors import AuraError, ConfigError, InputError, one_line
@@ -98,12 +98,17 @@ class ReviewServer:
         complaints = Complaints(log)
         requests = RequestLog(log, complaints, HttpProcessingError)
         runner = web.AppRunner(
-            app, access_log=None, logger=requests, shutdown_timeout=2.0, handle_signals=False
+            app,
+            access_log=None,
+            logger=requests,
+            shutdown_timeout=2.0,
+            handle_signals=False,
+            keepalive_timeout=WAIT_S / 2,
         )
         await runner.setup()
         assert runner.server is not None
-        most = CONNECTIONS_A_PAGE * self.config.max_clients
-        accepting = accepted(runner.server, listening, most, ENTER_S)
+        bounds = Bounds.of(self.config.max_clients, WAIT_S)
+        accepting = accepted(runner.server, listening, bounds, complaints)
         tending = asyncio.create_task(complaints.tend())
         try:
             async with accepting as self._connections:
