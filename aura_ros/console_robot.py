@@ -23,11 +23,13 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from aura_core.config import GenerationConfig
+from aura_core.console import forgetting
 from aura_core.console import protocol as p
 from aura_core.console.robot import Result, Robot, Seen
 from aura_core.console.telling import now_ms
 from aura_core.console.topics import DECIDED, Topics
 from aura_core.errors import InputError, one_line
+from aura_core.memory.deletion import Forgotten
 from aura_core.node_settings import ConsoleNodeConfig
 from aura_core.stream.attribution import standing_kind
 from aura_core.types import Kind
@@ -52,6 +54,7 @@ from aura_ros.srv import Ask, CancelWatch, Forget, Recall
 
 ANSWER_S = 10.0  # most time that a service may take to answer
 MEMORY_S = 60.0  # the same for a search and a deletion
+MOST_RECALLED = 1000  # newest notes of searches
 _PENDING = 32  # newest alerts and pictures of alerts that wait for each other
 _SERVICES: dict[str, tuple[Any, str]] = {
     "ask": (Ask, "aura/ask"),
@@ -95,6 +98,7 @@ class ConsoleRobot(Robot):
         self._evidence: OrderedDict[int, bytes] = OrderedDict()  # by stamp, without their alert
         self._alerted: OrderedDict[int, str] = OrderedDict()  # cameras of alerts, by stamp
         self._told_unknown: set[str] = set()
+        self._recalled: OrderedDict[str, p.Note] = OrderedDict()  # those that pages may delete
         raw = config.image_transport == "raw"
         topics = {n: c.topic for n, c in self._cameras.items()}
         self._phone = PhoneDevices(node, {phone: topics[phone]} if config.phone else {}, raw)
@@ -388,7 +392,12 @@ class ConsoleRobot(Robot):
         if not answer.success:
             raise InputError(answer.reason)
         topics = Topics()
-        return {"notes": tuple(note for msg in answer.notes for note in topics.note(msg))}
+        notes = tuple(note for msg in answer.notes for note in topics.note(msg))
+        with self._lock:
+            self._recalled |= {note.id: note for note in notes}
+            while len(self._recalled) > MOST_RECALLED:
+                self._recalled.popitem(last=False)
+        return {"notes": notes}
 
     def forget(self, command: p.Forget) -> Result:
         """See `Robot`."""
@@ -402,8 +411,19 @@ class ConsoleRobot(Robot):
         )
         if not answer.success:
             raise InputError(answer.reason)
-        self.tell(p.Forgotten(now_ms()))
+        self.tell(self._forgotten(command, answer.count))
         return {"count": answer.count}
+
+    def _forgotten(self, command: p.Forget, count: int) -> p.Forgotten:
+        """What the pages are told; of notes that no page has searched for: all may be gone."""
+        with self._lock:
+            known = [self._recalled.pop(i, None) for i in command.ids]
+        notes = tuple(map(forgetting.of_note, filter(None, known)))
+        begin, end = _ns(command.begin_ms) or None, _ns(command.end_ms) or None
+        by_time = command.everything or (begin, end) != (None, None)
+        named = notes if len(notes) == len(known) else ()
+        deletion = Forgotten(begin, end, time.time_ns(), by_time, count, named)
+        return forgetting.told([deletion], now_ms())
 
     def _call(self, name: str, timeout_s: float = ANSWER_S, /, **fields: Any) -> Any:
         """The answer of a service. Raises `InputError`."""

@@ -162,8 +162,9 @@ class Hub:
     def broadcast(self, event: p.Event) -> None:
         """Keep a message, and send it to all pages."""
         if isinstance(event, p.Forgotten):
-            self.thumbnails.clear()
-        self.past.take(event)
+            self.thumbnails.keep(self.past.forget(event))
+        else:
+            self.past.take(event)
         self._send(event)
         if isinstance(event, p.Forgotten):  # pages hold the same words: they get what is left
             self._send(self.past.snapshot())

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from aura_core.console import protocol as p
+from aura_core.console.forgetting import goes, within
 from aura_core.errors import InputError
 
 CONVERSATION, ALERTS, NOTES, PROBLEMS = 500, 100, 100, 50  # newest ones that are kept
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames of a camera that stay: those with these stamps, and all after the newest known."""
+
+    stamps: set[int]
+    newest_ns: int
 
 
 class Past:
@@ -56,7 +65,7 @@ class Past:
             case p.Problem():
                 self._problems.append(event)
             case p.Forgotten():
-                self._forget()
+                self.forget(event)
             case p.Snapshot():
                 self._replace(event)
             case p.Playback():
@@ -96,13 +105,37 @@ class Past:
         self.left_out += len(self._alerts) == ALERTS
         self._alerts.append(alert)
 
-    def _forget(self) -> None:
-        """Notes were deleted. Which ones is not told, so all words that may repeat them go."""
-        self.left_out = 0
-        self._conversation.clear()
-        self._alerts.clear()
-        self._notes.clear()
-        self._watches = tuple(replace(w, last_text="", last_stamp_ns=None) for w in self._watches)
+    def forget(self, forgotten: p.Forgotten) -> dict[str, Frames]:
+        """Notes were deleted: the words that repeat them go, see `forgetting`. Returns which frames
+        stay, by camera."""
+        stays = [alert for alert in self._alerts if not goes(alert, forgotten)]
+        told = {alert.id for alert in stays}
+        talk = [
+            one
+            for one in self._conversation
+            if not goes(one, forgotten) or (isinstance(one, p.Said) and one.id in told)
+        ]
+        gone = _shown(self._alerts) + _shown(self._conversation)
+        _fill(self._alerts, stays)
+        _fill(self._conversation, talk)
+        _fill(self._notes, [note for note in self._notes if not goes(note, forgotten)])
+        left = _shown(stays) + _shown(talk)
+        lost = set(gone) - set(left)
+        if forgotten.everything:
+            self.left_out = 0
+        self._watches = tuple(
+            replace(w, last_text="", last_stamp_ns=None)
+            if forgotten.everything or (w.camera, w.last_stamp_ns) in lost
+            else w
+            for w in self._watches
+        )
+        if forgotten.everything:
+            return {}
+        seen = [(s.camera, s.stamp_ns) for s in self._seconds if not within(forgotten, s.at_ms)]
+        frames = {s.camera: Frames(set(), s.stamp_ns) for s in self._seconds}  # the newest one
+        for camera, stamp_ns in {*left, *seen} - lost:
+            frames.setdefault(camera, Frames(set(), stamp_ns)).stamps.add(stamp_ns)
+        return frames
 
     def _replace(self, snapshot: p.Snapshot) -> None:
         self.left_out = 0
@@ -112,6 +145,11 @@ class Past:
         _fill(self._notes, snapshot.notes)
         _fill(self._problems, snapshot.problems)
         self._watches = snapshot.watches
+
+
+def _shown(entries: Iterable[object]) -> list[tuple[str, int]]:
+    """The frames of what was said."""
+    return [(e.camera, e.stamp_ns) for e in entries if isinstance(e, p.Said | p.Alert)]
 
 
 def _fill(kept: deque, values: Iterable[object]) -> None:  # type: ignore[type-arg]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aura_core.console import forgetting
 from aura_core.console import protocol as p
 from aura_core.console.clock import MS, now_ms
 from aura_core.console.robot import Seen, Told
@@ -28,7 +29,7 @@ class Telling:
         self._dropped: dict[str, int] = {}
         self._watches: dict[str, tuple[Watch, ...]] = {}
         # the words of the newest answer of each watch, as they were said, and their frame
-        self._last: dict[str, tuple[str, int]] = {}
+        self._last: dict[str, tuple[str, int, p.Alert]] = {}
 
     def on_event(self, event: e.Event) -> None:
         """Tell what a page shows of it."""
@@ -55,8 +56,13 @@ class Telling:
             case e.Noted():
                 self._tell(note(event.note))
             case e.Forgotten():
-                self._last.clear()
-                self._tell(p.Forgotten(now_ms()))
+                forgotten = forgetting.told(event.deletions, now_ms())
+                self._last = {
+                    i: (text, stamp_ns, alert)
+                    for i, (text, stamp_ns, alert) in self._last.items()
+                    if not forgetting.goes(alert, forgotten)
+                }
+                self._tell(forgotten)
                 self.tell_watches()
             case e.Problem():
                 self._tell(p.Problem(event.stream, event.message, now_ms()))
@@ -72,7 +78,7 @@ class Telling:
         self._tell(p.Watches(tuple(self._watch(name, w) for name, w in known)))
 
     def _watch(self, camera: str, w: Watch) -> p.Watch:
-        text, stamp_ns = self._last.get(w.id, (w.last_text, w.last_ns))
+        text, stamp_ns, _ = self._last.get(w.id, (w.last_text, w.last_ns, None))
         return p.Watch(
             w.id,
             camera,
@@ -143,24 +149,23 @@ class Telling:
         )
         for alert in event.alerts:
             watch = alert.watch
-            self._last[watch.query_id] = response.text, response.stamp_ns
-            self._tell(
-                p.Alert(
-                    f"{response.id}/{watch.query_id}",
-                    response.id,
-                    watch.query_id,
-                    camera,
-                    alert.instruction,
-                    response.text,
-                    response.stamp_ns,
-                    now_ms(),
-                    str(watch.kind),
-                    str(watch.severity),
-                    watch.urgent,
-                    1.0 - p_silent,
-                    watch.index,
-                )
+            told = p.Alert(
+                f"{response.id}/{watch.query_id}",
+                response.id,
+                watch.query_id,
+                camera,
+                alert.instruction,
+                response.text,
+                response.stamp_ns,
+                now_ms(),
+                str(watch.kind),
+                str(watch.severity),
+                watch.urgent,
+                1.0 - p_silent,
+                watch.index,
             )
+            self._last[watch.query_id] = response.text, response.stamp_ns, told
+            self._tell(told)
 
 
 def note(note: Note, thumbnail: str = "") -> p.Note:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from aura_core.console.robot import Image, Seen
+from aura_core.console.state import Frames
 from aura_core.errors import InputError
 from aura_core.memory.pictures import jpeg
 from aura_core.sources.encodings import decode_compressed
@@ -42,9 +44,9 @@ class _Shelf:
         while self.bytes > self.most_bytes and len(self.held) > 1:
             self.bytes -= len(self.held.popitem(last=False)[1])
 
-    def clear(self) -> None:
-        self.held.clear()
-        self.bytes = 0
+    def keep(self, stays: Callable[[Key], bool]) -> None:
+        for key in [key for key in self.held if not stays(key)]:
+            self.bytes -= len(self.held.pop(key))
 
 
 class Thumbnails:
@@ -59,7 +61,6 @@ class Thumbnails:
         self._changed = threading.Condition()
         self._waiting: OrderedDict[tuple[str, Key], Seen] = OrderedDict()
         self._shelves = {"second": _Shelf(seconds_bytes), "evidence": _Shelf(evidence_bytes)}
-        self._epoch = 0  # counts `clear`
         self._closed = False
         self._thread: threading.Thread | None = None
         self.unreadable = 0
@@ -76,7 +77,7 @@ class Thumbnails:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
-        self.clear()
+        self.keep({})
 
     def put(self, seen: Seen) -> None:
         """Keep a frame of role "second" or "evidence". It is encoded later."""
@@ -99,13 +100,18 @@ class Thumbnails:
                 return found
         return None
 
-    def clear(self) -> None:
-        """Forget all pictures."""
+    def keep(self, frames: Mapping[str, Frames]) -> None:
+        """Forget all pictures but those of these frames, by camera."""
+
+        def stays(key: Key) -> bool:
+            own = frames.get(key[0])
+            return own is not None and (key[1] in own.stamps or key[1] > own.newest_ns)
+
         with self._changed:
-            self._epoch += 1
-            self._waiting.clear()
+            for name in [name for name in self._waiting if not stays(name[1])]:
+                del self._waiting[name]
             for shelf in self._shelves.values():
-                shelf.clear()
+                shelf.keep(stays)
 
     def _main(self) -> None:
         while True:
@@ -114,12 +120,12 @@ class Thumbnails:
                 if self._closed:
                     return
                 name, seen = next(iter(self._waiting.items()))
-                epoch = self._epoch
             picture = self._encode(seen)
             with self._changed:
-                if self._waiting.get(name) is seen:
+                wanted = self._waiting.get(name) is seen  # not forgotten meanwhile
+                if wanted:
                     del self._waiting[name]
-                if picture is not None and epoch == self._epoch:
+                if picture is not None and wanted:
                     self._shelves[seen.role].put(name[1], picture)
 
     def _encode(self, seen: Seen) -> bytes | None:

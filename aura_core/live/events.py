@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aura_core.memory import deletion
 from aura_core.memory.notes import Note
 from aura_core.stream.attribution import REOPENINGS
 from aura_core.stream.watches import Watch
@@ -176,6 +177,8 @@ class Noted:
 class Forgotten:
     """Notes were deleted from the memory, because somebody asked for it, here or with `aura
     memory`. What was told of them anywhere is to be forgotten too."""
+
+    deletions: tuple[deletion.Forgotten, ...] = ()  # empty: it is not known which, so it may be all
 
 
 Event = (

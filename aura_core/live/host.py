@@ -552,12 +552,13 @@ class Host:
         `aura memory forget` in another process."""
         if self.memory is None or (deletions := self.memory.heed()) == stream.deletions:
             return
+        gone = self.memory.gone(stream.deletions)
         stream.deletions = deletions
         try:
             stream.recovery.call(StreamEngine.renew_memory)
         except AuraError as e:
             self._report(stream, f"deleted notes may still be in the window: {one_line(e)}")
-        self._tell(Forgotten())
+        self._tell(Forgotten(gone))
 
     def _tell_watches(self, stream: Stream) -> None:
         """Tell the watches, where one has changed."""

@@ -123,6 +123,7 @@ class AssistantMemory:
         self._heeding = threading.Lock()
         self._forgets: int | None = None  # see `Store.forgotten`; None: the file was not read yet
         self._deletions = 0
+        self._gone: deque[tuple[int, Forgotten]] = deque(maxlen=MOST_DELETED)  # by that number
         self._paused_ns: int | None = None  # since when nothing is written; None: it is written
         # What a user has asked for, as `Store.keep` has it; None: nothing in this process, so the
         # file decides.
@@ -373,6 +374,14 @@ class AssistantMemory:
                 self._deleted.append(Deleted.of(*span, one.at_wall_ns))
         if any(one.deleted or one.everything for one in told):
             self._deletions += 1
+            self._gone += [(self._deletions, one) for one in told if one.deleted or one.by_time]
+
+    def gone(self, after: int) -> tuple[Forgotten, ...]:
+        """What was deleted after the number that `heed` gave; empty where that is not known."""
+        told = list(self._gone)
+        if not told or (len(told) == MOST_DELETED and told[0][0] > after + 1):
+            return ()
+        return tuple(one for number, one in told if number > after)
 
     def work(self, action: Callable[[Store], object]) -> None:
         """Do something with the file that nobody waits for: live, in the thread that writes."""

@@ -7,12 +7,37 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
+from aura_core.memory.notes import NoteKind
 from aura_core.memory.schema import add_number
 from aura_core.memory.wanted import Wanted
 
 MOST_FORGOTTEN = 64  # deletions that are told to an assistant that did not ask for them
+MOST_NAMED = 200  # notes of one deletion that are named
 FORGOTTEN = "forgotten"  # the name of `Store.keep` under which they are told
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A note that was deleted by its id: what it was of, and nothing of what it told.
+
+    Attributes:
+        begin_wall_ns, end_wall_ns: the time that it was about.
+        ids: its own, and those of the response and, of a question's note, of the question.
+    """
+
+    begin_wall_ns: int
+    end_wall_ns: int
+    ids: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, note_id: str, kind: str, begin: int, end: int, query_id: str, response_id: str
+    ) -> Deleted:
+        """That of a note. The watch of an alert is not named: its other alerts are other notes."""
+        named = (note_id, response_id, query_id if kind == NoteKind.QUESTION else "")
+        return cls(begin, end, tuple(one for one in named if one))
 
 
 @dataclass(frozen=True)
@@ -24,6 +49,7 @@ class Forgotten:
         at_wall_ns: when it was asked.
         by_time: all notes of that time; else single ones.
         deleted: how many notes there were.
+        notes: of single ones; empty where there were more than `MOST_NAMED`.
     """
 
     begin_wall_ns: int | None
@@ -31,6 +57,7 @@ class Forgotten:
     at_wall_ns: int
     by_time: bool
     deleted: int
+    notes: tuple[Deleted, ...] = ()
 
     @property
     def everything(self) -> bool:
@@ -63,14 +90,33 @@ def delete(db: sqlite3.Connection, select: str, values: Sequence[object]) -> int
     return count
 
 
-def tell_forgotten(db: sqlite3.Connection, wanted: Wanted | None, deleted: int) -> None:
+def named(
+    db: sqlite3.Connection, wanted: Wanted, select: str, values: Sequence[object]
+) -> tuple[Deleted, ...]:
+    """What single notes that are to be deleted are of; none for those of a time."""
+    if not wanted.ids:
+        return ()
+    rows = db.execute(
+        "SELECT id, kind, begin_wall_ns, wall_ns, query_id, response_id FROM note"
+        f" WHERE n IN ({select}) LIMIT ?",
+        (*values, MOST_NAMED + 1),
+    ).fetchall()
+    return tuple(Deleted.of(*row) for row in rows) if len(rows) <= MOST_NAMED else ()
+
+
+def tell_forgotten(
+    db: sqlite3.Connection,
+    wanted: Wanted | None,
+    deleted: int,
+    notes: tuple[Deleted, ...] = (),
+) -> None:
     """Write down that notes were deleted, and of which time; nothing of what they told."""
     asked = wanted or Wanted()
     begin, end = asked.begin_wall_ns, asked.end_wall_ns
     by_time = wanted is None or (begin, end) != (None, None)
     if not deleted and not by_time:
         return
-    told = [*told_forgotten(db), Forgotten(begin, end, time.time_ns(), by_time, deleted)]
+    told = [*told_forgotten(db), Forgotten(begin, end, time.time_ns(), by_time, deleted, notes)]
     text = json.dumps([astuple(one) for one in told[-MOST_FORGOTTEN:]])
     db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (FORGOTTEN, text))
     add_number(db, "forgotten", 1)
@@ -79,4 +125,9 @@ def tell_forgotten(db: sqlite3.Connection, wanted: Wanted | None, deleted: int) 
 def told_forgotten(db: sqlite3.Connection) -> list[Forgotten]:
     """What was told of deletions, the oldest first; `MOST_FORGOTTEN` of them at most."""
     row = db.execute("SELECT text FROM kept WHERE name = ?", (FORGOTTEN,)).fetchone()
-    return [Forgotten(*values) for values in json.loads(row[0])] if row else []
+    return [_read(values) for values in json.loads(row[0])] if row else []
+
+
+def _read(values: list[Any]) -> Forgotten:
+    notes = values[5] if len(values) > 5 else ()  # an older file names none
+    return Forgotten(*values[:5], tuple(Deleted(b, e, tuple(ids)) for b, e, ids in notes))

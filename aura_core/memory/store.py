@@ -307,6 +307,7 @@ class Store:
         It is told to the assistant that writes here (`forgotten`), whoever asks for it.
         """
         with self._transaction() as db:
+            notes: tuple[deletion.Deleted, ...] = ()
             if wanted is None:
                 deleted = db.execute("SELECT count(*) FROM note").fetchone()[0]
                 for table in ("picture", "vector", "note", "summary"):
@@ -320,12 +321,12 @@ class Store:
                 _add(db, "deletions", 1)
             else:
                 q = query(wanted, wanted.terms, search.span_of(db, wanted))
-                deleted = deletion.delete(
-                    db, f"SELECT {q.row} FROM {q.tables} WHERE {q.where}", q.values
-                )
+                rows = f"SELECT {q.row} FROM {q.tables} WHERE {q.where}"
+                notes = deletion.named(db, wanted, rows, q.values)
+                deleted = deletion.delete(db, rows, q.values)
                 if wanted.only_time:  # also what was shown as of this time
                     deleted += deletion.delete(db, *timeline.shown_within(wanted))
-            deletion.tell_forgotten(db, wanted, deleted)
+            deletion.tell_forgotten(db, wanted, deleted, notes)
         try:
             self._merge()
             with self._write() as db:

@@ -282,10 +282,12 @@ class Room(Robot):
 
     def forget(self, command: p.Forget) -> Result:
         self._take("forget", command)
-        before = len(self.notes)
-        self.notes = [note for note in self.notes if not self._forgets(command, note)]
-        self.tell(p.Forgotten(now_ms()))
-        return {"count": before - len(self.notes)}
+        gone = [note for note in self.notes if self._forgets(command, note)]
+        self.notes = [note for note in self.notes if note not in gone]
+        spans = tuple(p.Span(n.begin_ms, n.end_ms, not command.ids) for n in gone)
+        ids = tuple(i for n in gone for i in (n.id, n.response_id) if i)
+        self.tell(p.Forgotten(now_ms(), command.everything, spans, ids))
+        return {"count": len(gone)}
 
     @staticmethod
     def _forgets(command: p.Forget, note: p.Note) -> bool:

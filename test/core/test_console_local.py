@@ -353,7 +353,9 @@ def test_the_memory_is_searched_and_forgotten(
         assert abs(found.end_ms - noted.end_ms) < 1.0
         assert robot.recall(p.Recall("cup", end_ms=1e12))["notes"] == ()
         assert robot.forget(p.Forget((noted.id,)))["count"] == 1
-        told.next(p.Forgotten)
+        gone = told.next(p.Forgotten)
+        assert not gone.everything and noted.id in gone.ids and noted.query_id in gone.ids
+        assert [round(s.end_ms) for s in gone.spans] == [round(found.end_ms)]
         assert robot.recall(p.Recall("cup"))["notes"] == ()
         assert robot.memory_pause(p.MemoryPause(True)) == {"warning": ""}
         assert robot.status().memory == "paused"

@@ -12,11 +12,13 @@ from console_rig import picture, seen
 from aura_core.console import protocol as p
 from aura_core.console import thumbnails
 from aura_core.console.clients import Outgoing
+from aura_core.console.forgetting import of_note, told
 from aura_core.console.robot import Seen
 from aura_core.console.security import Bucket
 from aura_core.console.state import ALERTS, CONVERSATION, Past
 from aura_core.console.thumbnails import Thumbnails, live
 from aura_core.errors import InputError
+from aura_core.memory.deletion import Forgotten
 
 
 def second(at_s: float, camera: str = "") -> p.Second:
@@ -98,6 +100,61 @@ def test_forgotten_words_are_not_kept() -> None:
     assert not (kept.conversation or kept.alerts or kept.notes)
     assert [(w.text, w.last_text, w.last_stamp_ns) for w in kept.watches] == [("tell me", "", None)]
     assert len(kept.seconds) == 1  # numbers
+
+
+def test_what_one_deleted_note_repeats_goes_and_nothing_else_does() -> None:
+    """Regression: one note was deleted, and every alert and answer went."""
+    past = Past()
+    for i in range(1, 8):
+        past.take(second(i * 10))
+        past.take(p.Asked(f"q{i}", "", "what?", "console", False, i * 10_000.0))
+        past.take(p.Said(f"a{i}", "", "a cup", i * 10**10, i * 10_000.0 + 900.0, f"q{i}"))
+    for i in (1, 2, 3):
+        past.take(p.Alert(f"r{i}/w", f"r{i}", "w", "", "tell me", "here", i, i * 10_000.0))
+    past.acknowledge("r2/w")
+    watch = p.Watch("w", "", "tell me", "multi-response", True, last_text="here", last_stamp_ns=3)
+    past.take(p.Watches((watch,)))
+    note = p.Note("n1", "", "question", "a cup", 5e4, 5e4, "what?", "q5", "a5")
+    answer = Forgotten(None, None, 0, False, 1, (of_note(note),))
+    kept = past.forget(told([answer], 1e5))
+    left = past.snapshot()
+    assert [c.id for c in left.conversation] == [
+        f"{of}{i}" for i in (1, 2, 3, 4, 6, 7) for of in ("q", "a")
+    ]
+    assert [a.key for a in left.alerts] == ["r1/w", "r2/w", "r3/w"]
+    assert left.watches == (watch,)
+    assert kept[""].stamps == {1, 2, 3, *(i * 10**10 for i in (1, 2, 3, 4, 6, 7))}
+    # of a note of the time 8 to 22 s: of both alerts in it, the one that is acknowledged goes
+    seen_note = of_note(p.Note("n2", "", "seen", "a cup", 8e3, 22e3))
+    past.forget(told([Forgotten(None, None, 0, False, 1, (seen_note,))], 1e5))
+    left = past.snapshot()
+    assert [a.key for a in left.alerts] == ["r1/w", "r3/w"]
+    assert [c.id for c in left.conversation][:2] == ["q3", "a3"]
+    # the alert's own note
+    own = of_note(p.Note("n3", "", "alert", "here", 3e4, 3e4, "tell me", "w", "r3"))
+    past.forget(told([Forgotten(None, None, 0, False, 1, (own,))], 1e5))
+    left = past.snapshot()
+    assert [a.key for a in left.alerts] == ["r1/w"]
+    assert (left.watches[0].last_text, left.watches[0].last_stamp_ns) == ("", None)
+
+
+def test_of_a_deleted_time_everything_goes() -> None:
+    past = Past()
+    for i in range(1, 6):
+        past.take(second(i))
+        past.take(alert(i))
+        past.take(p.Note(f"n{i}", "", "seen", "a cat", i * 1e3 - 500, i * 1e3))
+    kept = past.forget(told([Forgotten(2 * 10**9, 4 * 10**9, 0, True, 3)], 1e4))
+    left = past.snapshot()
+    assert [a.id for a in left.alerts] == ["r1", "r5"]
+    assert [n.id for n in left.notes] == ["n1", "n2", "n5"]  # as the memory deletes
+    assert kept[""].stamps == {1, 5, 10**9, 5 * 10**9} and kept[""].newest_ns == 5 * 10**9
+
+
+def test_a_deletion_of_unknown_notes_is_of_everything() -> None:
+    assert told([], 1.0).everything
+    assert told([Forgotten(None, None, 0, False, 1)], 1.0).everything
+    assert told([Forgotten(None, None, 0, True, 1)], 1.0).everything
 
 
 def test_a_snapshot_replaces_all() -> None:

@@ -438,6 +438,7 @@ def test_what_somebody_has_deleted_is_told_and_retention_is_not(store):
     assert (span.begin_wall_ns, span.end_wall_ns) == (START, START + 2 * S) and span.by_time
     assert not span.everything and span.deleted == 2
     assert (one.by_time, one.deleted) == (False, 1)
+    assert [(n.ids[0], n.end_wall_ns) for n in one.notes] == [("run-n7", note(7).wall_ns)]
     assert everything.everything and everything.deleted == 6
     assert store.forgotten(2) == (3, [everything]) and store.forgotten(3) == (3, [])
     store.heed(3)

@@ -280,6 +280,15 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A time, in `Forgotten`, with both its ends."""
+
+    begin_ms: float | None = None
+    end_ms: float | None = None
+    whole: bool = False  # all notes of it were deleted; else one note of just this time
+
+
+@dataclass(frozen=True)
 class Forgotten:
     """Notes were deleted: the page drops the notes that it shows, and asks for them again.
 
@@ -287,6 +296,9 @@ class Forgotten:
     """
 
     at_ms: float
+    everything: bool = True
+    spans: tuple[Span, ...] = ()  # else: of these times,
+    ids: tuple[str, ...] = ()  # with the notes, questions and responses of these ids
 
 
 @dataclass(frozen=True)
