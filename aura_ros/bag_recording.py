@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,12 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from aura_core.console.recording import new_folder
+from aura_core.console.recording import new_folder, waiting_each
 from aura_core.errors import InputError, one_line
 from aura_ros import msg
 from aura_ros.definitions import definition, type_name
 
 COMMIT_S = 1.0  # so much is lost by a crash
-_WAITING = 16  # most frames that wait for the disk
 _FAILURES = (OSError, sqlite3.Error, WriterError)
 Message = Any | bytes | Callable[[], Any]  # a message, a serialized one, or what makes one
 
@@ -42,20 +41,28 @@ class BagRecording:
         folder: in which the bag is made.
         topics: the classes of the messages, by topic.
         complain: gets one line when the recording ends by an error; called on its thread.
+        cameras: how many topics have frames.
 
     Raises:
         InputError: it cannot be made.
     """
 
     def __init__(
-        self, folder: Path, topics: Mapping[str, Any], complain: Callable[[str], None]
+        self,
+        folder: Path,
+        topics: Mapping[str, Any],
+        complain: Callable[[str], None],
+        cameras: int = 1,
     ) -> None:
         self.failed = ""
-        self.dropped = 0  # frames that the disk was too slow for
+        self.dropped = 0  # frames that could not be written in time
         self._complain, self._topics = complain, topics
         self.name, self.place = new_folder(folder, time.time())
         self._messages: deque[tuple[str, int, Message]] = deque()
-        self._frames: deque[tuple[str, int, Message]] = deque()
+        most = waiting_each(cameras)
+        self._frames: defaultdict[str, deque[tuple[str, int, Message]]] = defaultdict(
+            lambda: deque(maxlen=most)
+        )
         self._changed = threading.Condition()
         self._ending = False
         begun = threading.Event()
@@ -70,16 +77,17 @@ class BagRecording:
     def take(self, topic: str, message: Message, at_ns: int, frame: bool = False) -> None:
         """Store a message that came at `at_ns`. Returns at once; from any thread.
 
-        Of frames, the newest ones are kept where the disk is too slow; other messages wait.
+        Of frames, the newest ones are kept of each topic where it is too slow; other messages wait.
         """
         with self._changed:
             if self._ending or self.failed:
                 return
-            into = self._frames if frame else self._messages
-            into.append((topic, at_ns, message))
-            if len(self._frames) > _WAITING:
-                self._frames.popleft()
-                self.dropped += 1
+            if frame:
+                waiting = self._frames[topic]
+                self.dropped += len(waiting) == waiting.maxlen
+            else:
+                waiting = self._messages
+            waiting.append((topic, at_ns, message))
             self._changed.notify()
 
     def finish(self) -> None:
@@ -129,7 +137,8 @@ class BagRecording:
                 self._changed.wait_for(
                     lambda: self._messages or self._frames or self._ending, COMMIT_S
                 )
-                waiting = sorted([*self._messages, *self._frames], key=lambda m: m[1])
+                frames = [one for some in self._frames.values() for one in some]
+                waiting = sorted([*self._messages, *frames], key=lambda m: m[1])
                 self._messages.clear()
                 self._frames.clear()
                 ending = self._ending

@@ -128,7 +128,7 @@ class Recorder:
         topics = {resolve(name): kind for name, kind in _RECORDED.items()}
         latched = {resolve(name) for name in _LATCHED}
         frames = {self._frame_topic(topic): self._type for topic in self._topics}
-        made = BagRecording(self._folder, topics | frames, self._failed)
+        made = BagRecording(self._folder, topics | frames, self._failed, len(self._topics))
         for topic, kind in topics.items():
             profile = qos.LATCHED if topic in latched else qos.EVENTS
 

@@ -59,7 +59,7 @@ class Hub:
         self.robot = robot
         self.pages: list[Page] = []
         self.past = Past(len(robot.cameras))
-        self.thumbnails = Thumbnails()
+        self.thumbnails = Thumbnails(len(robot.cameras))
         self.microphone: Page | None = None  # the page that sends sound
         self.phones: dict[str, Page] = {}  # the pages that send pictures, by camera
         self._places = {camera.name: i for i, camera in enumerate(robot.cameras)}

@@ -275,7 +275,11 @@ class LocalRobot(Robot):
 
     def camera_status(self) -> tuple[p.CameraStatus, ...]:
         """See `Robot`."""
-        return tuple(self._camera_status(camera.name) for camera in self.cameras)
+        statuses = tuple(self._camera_status(camera.name) for camera in self.cameras)
+        if (recording := self._recording) is not None:
+            for status in statuses:  # it keeps those that are news
+                recording.take(status)
+        return statuses
 
     def _camera_status(self, name: str) -> p.CameraStatus:
         health, feed = self.host.health(name), self._feeds[name]
@@ -364,6 +368,7 @@ class LocalRobot(Robot):
             if command.on:
                 self._end_recording()  # one that has failed
                 made = Recording(self._recordings, self.title, self.cameras, self._tell_problem)
+                made.take(self._telling.watches())  # open before it began, as a replay shows them
                 self._recording, self._recording_ends = made, self.listen(made.take)
             elif (ended := self._end_recording()) is not None:
                 made = ended

@@ -94,7 +94,7 @@ REASONS: Mapping[str, str] = {
     "recording_failed": "the recording has ended: {place}: {why}",
     "recording_broken": "{place}: the recording has ended: {why}",
     "recording_unwritable": "{place}: cannot be recorded to: {why}",
-    "recording_frames_lost": "{n} frames were not recorded: the disk was too slow",
+    "recording_frames_lost": "{n} frames were not recorded: the processor or the disk was too slow",
     "service_nobody": "nobody offers {service}: is the assistant running?",
     "service_silent": "{service} has not answered within {s} s",
     # ---- questions and watches ----

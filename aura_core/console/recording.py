@@ -31,7 +31,8 @@ VERSION = 1
 LINES, FRAMES, PART = "run.jsonl", "frames", ".part"
 FPS = 2.0  # frames a second that are kept of each camera
 WIDTH = 1280  # most pixels in a row
-_WAITING = 16  # most frames that wait for the disk
+_WAITING = 16  # most frames that wait to be written; more cameras share them, but
+_WAITING_EACH = 4  # so many of each may always wait: frames of one second come at once
 _KEPT = (
     p.Second,
     p.Asked,
@@ -77,8 +78,9 @@ class Recording:
         self._slots = {camera.name: Slots(FPS) for camera in cameras}
         self._troubles: dict[str, tuple[str, str]] = {}  # of the cameras, as told last
         self._events: deque[p.Event] = deque()
-        self._frames: deque[Seen] = deque()
-        self.dropped = 0  # frames that the disk was too slow for
+        most = waiting_each(len(cameras))
+        self._frames = {c.name: deque[Seen](maxlen=most) for c in cameras}
+        self.dropped = 0  # frames that could not be written in time
         self._changed = threading.Condition()
         self._ending = False
         self.name, self.place = new_folder(folder, now())
@@ -122,10 +124,9 @@ class Recording:
             if not slots.wants(seen.stamp_ns):
                 return
             slots.took(seen.stamp_ns)
-        self._frames.append(seen)
-        if len(self._frames) > _WAITING:
-            self._frames.popleft()
-            self.dropped += 1
+        waiting = self._frames[seen.camera]
+        self.dropped += len(waiting) == waiting.maxlen
+        waiting.append(seen)
 
     def _is_news(self, status: p.CameraStatus) -> bool:
         """Whether a camera's trouble is another one than before."""
@@ -150,7 +151,10 @@ class Recording:
                 while self._write_some():
                     pass
                 if self.dropped:
-                    lost = f"{self.dropped} frames were not recorded: the disk was too slow"
+                    lost = (
+                        f"{self.dropped} frames were not recorded:"
+                        " the processor or the disk was too slow"
+                    )
                     self._write(p.as_json(p.Problem("", lost, self._now_ms())))
             self._part.rename(self.place)
         except OSError as e:
@@ -158,22 +162,30 @@ class Recording:
             self.failed = f"the recording has ended: {self._part}: {e.strerror or e}"
             with self._changed:
                 self._events.clear()
-                self._frames.clear()
+                self._take_frames()
             self._complain(self.failed)
 
     def _write_some(self) -> bool:
         """Write what waits. Returns False at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._events or self._frames or self._ending)
-            events, frames = list(self._events), list(self._frames)
+            self._changed.wait_for(
+                lambda: self._events or any(self._frames.values()) or self._ending
+            )
+            events, frames = list(self._events), self._take_frames()
             self._events.clear()
-            self._frames.clear()
             ending = self._ending
         for seen in frames:  # first: a line that is there has its frame
             self._write_frame(seen)
         for event in events:
             self._write({"written_ms": self._now_ms(), **p.as_json(event)})
         return bool(events or frames or not ending)
+
+    def _take_frames(self) -> list[Seen]:
+        """The frames that wait, which wait no more. With the lock."""
+        frames = [seen for waiting in self._frames.values() for seen in waiting]
+        for waiting in self._frames.values():
+            waiting.clear()
+        return frames
 
     def _now_ms(self) -> float:
         return round(self._now() * 1e3, 3)
@@ -201,6 +213,11 @@ class Recording:
                 "written_ms": self._now_ms(),
             }
         )
+
+
+def waiting_each(cameras: int) -> int:
+    """How many frames of each of so many cameras may wait to be written."""
+    return max(_WAITING_EACH, _WAITING // max(1, cameras))
 
 
 def write_line(lines: TextIO, line: dict[str, object]) -> None:

@@ -52,6 +52,8 @@ class Telling:
                 self._tell(p.Refused(q.id, event.stream, q.text, event.message, now_ms()))
             case e.Watched():
                 self._watches[event.stream] = event.watches
+                held = {w.id for some in self._watches.values() for w in some}
+                self._last = {i: last for i, last in self._last.items() if i in held}
                 self.tell_watches()
             case e.Noted():
                 self._tell(note(event.note))
@@ -73,9 +75,12 @@ class Telling:
 
     def tell_watches(self) -> None:
         """Tell all watches."""
-        known = [(name, w) for name, some in self._watches.items() for w in some]
-        self._last = {w.id: self._last[w.id] for _, w in known if w.id in self._last}
-        self._tell(p.Watches(tuple(self._watch(name, w) for name, w in known)))
+        self._tell(self.watches())
+
+    def watches(self) -> p.Watches:
+        """All watches as they are now. From any thread."""
+        known = [(name, w) for name, some in list(self._watches.items()) for w in some]
+        return p.Watches(tuple(self._watch(name, w) for name, w in known))
 
     def _watch(self, camera: str, w: Watch) -> p.Watch:
         text, stamp_ns, _ = self._last.get(w.id, (w.last_text, w.last_ns, None))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aura_core.console import protocol as p
 from aura_core.console.robot import Image, Seen
 from aura_core.console.state import Frames
 from aura_core.errors import InputError
@@ -24,7 +25,9 @@ from aura_core.sources.encodings import decode_compressed
 SMALL, LARGE = 320, 1280  # most pixels in a row: of a second's picture, and of evidence
 QUALITY = 75
 SECONDS_MB, EVIDENCE_MB = 24, 24
-WAITING = 32  # frames that wait for the encoder; of more, the oldest is left out
+SECONDS_MB_EACH = 6  # of each camera that a page shows, where that is more: ten minutes of seconds
+WAITING = 32  # frames that wait for the encoder; more cameras share them, but
+WAITING_EACH = 4  # so many of each may always wait; of more, the camera's oldest is left out
 MOST_JPEG = 1_000_000  # bytes of a JPEG that is sent on as it came
 
 Key = tuple[str, int]  # camera and stamp
@@ -52,12 +55,23 @@ class _Shelf:
 class Thumbnails:
     """Keeps pictures; `put` and `get` may be called from any thread.
 
+    Args:
+        cameras: how many there are.
+        seconds_bytes, evidence_bytes: most bytes of each kind; None: by the number of cameras.
+
     `unreadable` counts those that were no picture.
     """
 
     def __init__(
-        self, seconds_bytes: int = SECONDS_MB * 10**6, evidence_bytes: int = EVIDENCE_MB * 10**6
+        self,
+        cameras: int = 1,
+        seconds_bytes: int | None = None,
+        evidence_bytes: int = EVIDENCE_MB * 10**6,
     ) -> None:
+        self._waiting_each = max(WAITING_EACH, WAITING // max(1, cameras))
+        if seconds_bytes is None:
+            shown = min(cameras, p.MOST_SHOWN)
+            seconds_bytes = max(SECONDS_MB, SECONDS_MB_EACH * shown) * 10**6
         self._changed = threading.Condition()
         self._waiting: OrderedDict[tuple[str, Key], Seen] = OrderedDict()
         self._shelves = {"second": _Shelf(seconds_bytes), "evidence": _Shelf(evidence_bytes)}
@@ -83,8 +97,9 @@ class Thumbnails:
         """Keep a frame of role "second" or "evidence". It is encoded later."""
         with self._changed:
             self._waiting[(seen.role, (seen.camera, seen.stamp_ns))] = seen
-            while len(self._waiting) > WAITING:
-                self._waiting.popitem(last=False)
+            own = [name for name in self._waiting if name[1][0] == seen.camera]
+            if len(own) > self._waiting_each:
+                del self._waiting[own[0]]
             self._changed.notify_all()
 
     def get(self, camera: str, stamp_ns: int) -> bytes | None:

@@ -22,6 +22,8 @@ from aura_core.console import protocol as p
 from aura_core.console.feed import PHONE, Source
 from aura_core.console.local import LocalRobot, wanted
 from aura_core.console.robot import Seen
+from aura_core.console.state import Past
+from aura_core.console.tape import read_tape
 from aura_core.errors import InputError
 from aura_core.live.events import Stepped
 from aura_core.models import load
@@ -235,6 +237,30 @@ def test_a_phone_is_a_camera(tmp_path: Path) -> None:
         robot.look_through(p.Phone(False, "right"))
         with pytest.raises(InputError, match="takes no pictures now"):
             robot.see("right", jpeg())
+
+
+def test_a_recording_holds_the_watches_that_were_open_before_it(
+    tmp_path: Path, unpaced: Callable[[LocalRobot], None]
+) -> None:
+    """Regression: a replay showed no watches until one of them changed."""
+    gate = threading.Event()
+    robot = scripted(folder(tmp_path / "pictures", 4), recordings=tmp_path / "recordings")
+    unpaced(robot)
+    waiting(robot, gate)
+    with opened(robot) as told:
+        told.next(Seen)
+        robot.watch(p.AddWatch("tell me when it rains"))
+        gate.set()
+        told.next(p.Watches, lambda w: bool(w.watches))
+        robot.record(p.Record(True))
+        (status,) = robot.camera_status()
+        place = Path(str(robot.record(p.Record(False))["place"]))
+    tape = read_tape(place)
+    past = Past()
+    for _, event in tape.events:
+        past.take(event)
+    assert [w.text for w in past.snapshot().watches] == ["tell me when it rains"]
+    assert [e.state for _, e in tape.events if isinstance(e, p.CameraStatus)] == [status.state]
 
 
 def cv2_png() -> bytes:

@@ -263,6 +263,18 @@ def test_frames_that_wait_for_the_encoder_are_bounded() -> None:
         kept.put(seen(i, 0, "second"))
     assert len(kept._waiting) == thumbnails.WAITING
     assert kept.get("", 999) is not None
+    many = Thumbnails(40)
+    for i in range(100):  # of each camera the newest ones wait, whatever comes of others
+        for camera in range(40):
+            many.put(seen(i, 0, "second", f"c{camera}"))
+    assert len(many._waiting) == 40 * thumbnails.WAITING_EACH
+    assert all(many.get(f"c{i}", 99) is not None for i in range(40))
+
+
+def test_pictures_of_more_cameras_have_more_room() -> None:
+    """Regression: with 16 cameras there were pictures of the last three minutes alone."""
+    room = [Thumbnails(n)._shelves["second"].most_bytes for n in (1, 4, 16, 200)]
+    assert room == [24_000_000, 24_000_000, 96_000_000, 96_000_000]
 
 
 def test_what_is_no_picture_is_counted() -> None:
