@@ -125,6 +125,25 @@ def test_everything_is_forgotten_by_a_click_and_not_before_it_is_confirmed(
     expect(page.locator(".message.alert")).to_have_count(0)
 
 
+def test_one_forgotten_note_leaves_the_alerts_of_others(room: Room, page: Any) -> None:
+    """Regression: one note was deleted, and all alerts and words went from every page."""
+    watch = room._add(p.AddWatch("tell me when a letter comes"))
+    room.alert(watch, "a red envelope")
+    room.note("a cat came in", 10, at_ms=now_ms() - 60_000.0)
+    page.click("#tab-memory")
+    page.click("#note-list .pick")
+    page.click("#forget-selected")
+    expect(page.locator("#dialog-body")).to_contain_text("1 note is deleted, with its picture, and")
+    expect(page.locator("#dialog-body")).to_contain_text("Other alerts stay")
+    page.click("#dialog button[value=yes]")
+    expect(page.locator("#note-list .card")).to_have_count(0)
+    page.click("#tab-alerts")
+    expect(page.locator("#alert-list .card h3")).to_have_text("a red envelope")
+    expect(page.locator("#alert-list img")).to_have_attribute("src", re.compile("^blob:"))
+    page.click("#tab-talk")
+    expect(page.locator(".message.alert")).to_have_count(1)
+
+
 def test_what_another_page_forgets_goes_away(
     room: Room, server: Server, open_page: Callable[..., Any]
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from page_rig import Room, a_while, serving
+from page_rig import Room, a_while, entered, serving
 
 from aura_core.console import protocol as p
 from aura_core.console.server import Server, page_files
@@ -72,6 +72,54 @@ def test_nothing_reaches_out_of_a_small_window(
         page.click(f"#tab-{tab}")
         assert page.evaluate(OUTSIDE) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+CUT = """() => [...document.querySelectorAll("#tabs button > *")]
+    .filter(node => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1
+        && getComputedStyle(node).display !== "inline")
+    .map(node => node.textContent)"""
+COVERED = """() => [...document.querySelectorAll("#tabs button")].filter(tab => {
+    const [words, count] = ["span", ".count"].map(one => tab.querySelector(one));
+    if (!count?.checkVisibility()) return false;
+    const [a, b] = [words, count].map(one => one.getBoundingClientRect());
+    return a.right > b.left + 1 && b.right > a.left + 1 && a.bottom > b.top + 1
+        && b.bottom > a.top + 1;
+}).map(tab => tab.id)"""
+LOW = [(375, 400), (412, 500), (320, 480), (375, 480), (639, 400), (640, 400), (667, 375)]
+
+
+@pytest.mark.parametrize(("width", "height"), LOW)
+def test_a_question_can_be_asked_in_a_low_window(
+    room: Room, server: Server, open_page: Callable[..., Any], width: int, height: int
+) -> None:
+    """Regression: with the keyboard of a phone open, the question's field was 44 pixels wide."""
+    a_while(room, 40)
+    watch = room._add(p.AddWatch("tell me when it burns", urgent=True))
+    page = open_page(server.url, width=width, height=height)
+    expect(page.locator(".message").first).to_be_attached()
+    room.alert(watch, "it burns")
+    expect(page.locator("#tab-alerts .count")).to_be_visible()
+    for name, least in (("question", 150), ("microphone", 40), ("send", 40)):
+        box = page.locator(f"#{name}").bounding_box()
+        assert box["width"] >= least, name
+        assert 0 <= box["x"] and box["x"] + box["width"] <= width, name
+        assert 0 <= box["y"] and box["y"] + box["height"] <= height, name
+    assert page.evaluate(OUTSIDE) == page.evaluate(CUT) == page.evaluate(COVERED) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "height"), [(375, 480), (375, 812), (667, 375), (1280, 800)])
+def test_the_notice_of_an_alert_leaves_the_picture_free(
+    room: Room, server: Server, open_page: Callable[..., Any], width: int, height: int
+) -> None:
+    watch = room._add(p.AddWatch("tell me when it burns", urgent=True))
+    page = entered(open_page(server.url, width=width, height=height, reduced_motion="reduce"))
+    room.alert(watch, "it burns")
+    expect(page.locator(".toast")).to_be_visible()
+    notice, picture = (page.locator(one).bounding_box() for one in (".toast", "#stage"))
+    beside = notice["x"] >= picture["x"] + picture["width"]
+    assert beside or notice["y"] >= picture["y"] + picture["height"]
+    assert notice["x"] + notice["width"] <= width and notice["y"] + notice["height"] <= height
 
 
 def test_everything_stands_side_by_side_in_a_wide_window(

@@ -141,6 +141,38 @@ def test_a_finger_finds_the_bar_on_a_phone(recorded: Path, open_page: Callable[.
             assert box["x"] >= 0 and box["x"] + box["width"] <= 375, name
 
 
+def test_the_tabs_are_whole_beside_the_bar_in_a_low_window(
+    recorded: Path, open_page: Callable[..., Any]
+) -> None:
+    with serving(open_replay(recorded)) as server:
+        page = open_page(server.url, width=375, height=480)
+        expect(page.locator("#replay")).to_be_visible()
+        for tab in page.locator("#tabs button span").all():
+            assert tab.evaluate("node => node.scrollWidth - node.clientWidth") <= 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        field = page.locator("#question").bounding_box()
+        assert field["y"] + field["height"] <= 480
+
+
+def test_the_bar_is_in_line_with_its_buttons(
+    recorded: Path, open_page: Callable[..., Any]
+) -> None:
+    with serving(open_replay(recorded)) as server:
+        page = open_page(server.url)
+        expect(page.locator("#replay")).to_be_visible()
+        boxes = [page.locator(one).bounding_box() for one in ("#play", "#seek")]
+        play, bar = (box["y"] + box["height"] / 2 for box in boxes)
+        assert abs(play - bar) <= 1
+
+
+def test_a_link_to_the_file_in_a_recordings_folder_is_followed(
+    replayed: Callable[[str], Any],
+) -> None:
+    page = replayed("#run=run.jsonl&at=20")
+    expect(page.locator("#position")).to_have_text(re.compile(r"^0:20"))
+    expect(page.locator("#replay-notice")).to_be_hidden()
+
+
 def test_what_is_missing_in_a_recording_is_said(
     recorded: Path, tmp_path: Path, open_page: Callable[..., Any]
 ) -> None:

@@ -6,7 +6,7 @@ import { dayTime, language, t } from "./language.js";
 import { whyNot } from "./reasons.js";
 import { setCount } from "./tabs.js";
 
-const TOAST_MS = 20_000; // an alert that is not urgent
+const TOAST_MS = 10_000; // an alert that is not urgent
 const MOST_TOASTS = 3;
 
 export class AlertList {

@@ -79,8 +79,8 @@ export class Conversation {
       }
     }
     byId("talk-empty").replaceChildren(
-      el("strong", {}, t("talk_empty")),
-      t("talk_empty_why"),
+      el("strong", {}, t(this.#model.hello?.replay ? "talk_empty_replay" : "talk_empty")),
+      this.#model.hello?.replay ? "" : t("talk_empty_why"),
       suggestions,
     );
   }
@@ -183,7 +183,7 @@ export class Conversation {
       if (field.value.trim() === text) field.value = "";
       this.#failed(null);
       if (data.watch) {
-        this.#model.system("watch_added", this.#model.clock.now());
+        this.#model.system("watch_added", this.#model.clock.now(), { id: data.query_id });
       }
     } catch (error) {
       this.#failed(() => whyNot(error));

@@ -207,6 +207,9 @@ const TAKE = {
   },
 
   said(message) {
+    if (message.acknowledgment) { // says the same as the page's own line
+      this.talk = this.talk.filter(({ key }) => key !== `system/${message.query_id}`);
+    }
     this.addTalk(message);
     this.addAnswer(message);
     this.changed("said");

@@ -169,5 +169,7 @@ function linked() {
 function otherRun(hello) {
   const run = linked().get("run");
   if (!hello || !run || run === hello.title) return "";
+  // the file of each recording of the console has this name
+  if (run === "run.jsonl" && hello.replay && !hello.title.endsWith(".jsonl")) return "";
   return t("link_other", { run: run.slice(0, 100), title: hello.title });
 }

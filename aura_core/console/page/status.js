@@ -87,10 +87,11 @@ export class StatusLine {
       line.append(meter, el("b"), el("span"));
     }
     const [meter, state, why] = line.children;
+    const paused = this.#model.status?.trouble === "paused"; // then the newest is an old one
     line.classList.toggle("speak", second.state === "speak");
-    meter.firstChild.style.transform = `scaleX(${second.p_silent.toFixed(3)})`;
-    say(state, t(second.state === "speak" ? "spoke" : "silent"));
-    say(why, decisionWords(second));
+    meter.firstChild.style.transform = `scaleX(${paused ? 0 : second.p_silent.toFixed(3)})`;
+    say(state, t(paused ? "trouble_paused" : second.state === "speak" ? "spoke" : "silent"));
+    say(why, paused ? "" : decisionWords(second));
   }
 
   #gauges() {

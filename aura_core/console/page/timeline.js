@@ -58,7 +58,7 @@ export class Timeline {
 
   #names() {
     for (const option of byId("span").options) option.textContent = t(`span_${option.value}`);
-    const kinds = ["asked", "said", "alert", "dropped", "switched", "slow"];
+    const kinds = ["asked", "said", "alert", "problem", "dropped", "switched", "slow"];
     byId("legend").replaceChildren(
       ...kinds.map((kind) => el("li", {}, el("i", { class: kind }), t(`legend_${kind}`))),
     );
