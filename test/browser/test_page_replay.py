@@ -37,7 +37,7 @@ def recorded(tmp_path: Path) -> Path:
             room.alert(watch, "a red cone appeared", at_ms)
         else:
             room.second(0.5 + i / 100, at_ms)
-        while recording._frames:  # the disk may be slow, and then leaves frames out
+        while any(recording._frames.values()):  # the disk may be slow, and then leaves frames out
             pass
     end()
     return recording.finish()
