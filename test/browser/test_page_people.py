@@ -102,8 +102,8 @@ def test_a_question_can_be_asked_in_a_low_window(
     for name, least in (("question", 150), ("microphone", 40), ("send", 40)):
         box = page.locator(f"#{name}").bounding_box()
         assert box["width"] >= least, name
-        assert 0 <= box["x"] and box["x"] + box["width"] <= width, name
-        assert 0 <= box["y"] and box["y"] + box["height"] <= height, name
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width, name
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height, name
     assert page.evaluate(OUTSIDE) == page.evaluate(CUT) == page.evaluate(COVERED) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -154,9 +154,7 @@ def test_the_tabs_are_whole_beside_the_bar_in_a_low_window(
         assert field["y"] + field["height"] <= 480
 
 
-def test_the_bar_is_in_line_with_its_buttons(
-    recorded: Path, open_page: Callable[..., Any]
-) -> None:
+def test_the_bar_is_in_line_with_its_buttons(recorded: Path, open_page: Callable[..., Any]) -> None:
     with serving(open_replay(recorded)) as server:
         page = open_page(server.url)
         expect(page.locator("#replay")).to_be_visible()
