@@ -158,6 +158,7 @@ REASONS: Mapping[str, str] = {
     "fallback_cannot": "{model} cannot take over: {why}",
     "window_unforgotten": "deleted notes may still be in the window: {why}",
     "heard_lost": "what was said aloud could not be remembered: {why}",
+    "alert_unheard": "nobody heard the alert of watch {id}, '{text}': it is lost",
     "memory_untrained": "memory: {model} was not trained to write notes or to answer from them (of"
     " the embedded models, aura_tiny_memory was): questions, answers and alerts are kept, for aura"
     " memory and aura/recall",

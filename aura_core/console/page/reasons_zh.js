@@ -136,6 +136,7 @@ export const REASONS = {
   fallback_cannot: "{model} 无法接替：{why}",
   window_unforgotten: "已删除的记录可能还在窗口里：{why}",
   heard_lost: "说出的话未能记住：{why}",
+  alert_unheard: "没有人听到关注 {id}“{text}”的提醒：它已丢失",
   memory_untrained: "记忆：{model} 没有学过写记录或根据记录回答（内置模型中 aura_tiny_memory 学过）。问题、回答和提醒会保留，供 aura memory 和 aura/recall 使用",
   memory_paused_before: "记忆：现在不记任何事。它在 {time} 暂停，直到有人结束暂停（aura/memory_pause，false）",
   memory_fails: "记忆：{why}",
