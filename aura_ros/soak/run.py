@@ -21,7 +21,9 @@ from aura_ros.soak.nodes import Nodes
 from aura_ros.soak.record import Record
 from aura_ros.soak.stuck import Stream, Watchdog
 from aura_ros.soak.user import ALERTS, SoakUser
+from aura_ros.soak.verdict import away
 
+BACK_S = 60.0  # most time that a run goes on for an assistant that was killed near its end
 START_S = 120.0  # most time until the first chunk is decided and the watches are open
 IMAGE_LIMIT_S, DECISION_LIMIT_S, DIAGNOSTICS_LIMIT_S = 3.0, 5.0, 5.0
 PAUSE_S = 1.0  # this process itself got no CPU for so long: the machine is overloaded
@@ -112,7 +114,9 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Record:
         end_s = now_s + plan.seconds
         nodes.begin(now_s)
         told, before_s = _Teller(record, tell), now_s
-        while (now_s := time.monotonic()) < end_s and not stop.is_set():
+        while (now_s := time.monotonic()) < end_s or (now_s < end_s + BACK_S and away(record)):
+            if stop.is_set():
+                break
             if now_s - before_s > PAUSE_S:
                 record.pauses.append((before_s, now_s - before_s))
             before_s = now_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -170,9 +171,9 @@ def sequence_gaps(beats: Sequence[Beat]) -> int:
 
 
 def recovery(record: Record, kill: Kill) -> Recovery:
-    """How the assistant came back after this kill, before the next one."""
+    """How the assistant came back after this kill, before the next one; so far, in a run."""
     later = [k.at_s for k in record.kills if k.node == kill.node and k.at_s > kill.at_s]
-    end_s = min(later, default=record.ended_s)
+    end_s = min(later, default=record.ended_s or math.inf)
     before = [b for b in record.beats if b.at_s <= kill.at_s]
     last = before[-1].sequence if before else 0
     # what was on the way when it was killed is not of its successor
@@ -190,6 +191,15 @@ def recovery(record: Record, kill: Kill) -> Recovery:
         _since(kill, [max(firsts.values())] if all_decided else []),
         _since(kill, restored),
     )
+
+
+def away(record: Record) -> bool:
+    """Whether an assistant that was killed is not back yet: what became of it is to be told."""
+    kill = next((k for k in reversed(record.kills) if k.node == "assistant"), None)
+    if kill is None:
+        return False
+    back = recovery(record, kill)
+    return None in (back.decided_s, back.watches_s)
 
 
 def recovered_s(record: Record, kill: Kill) -> float:

@@ -17,7 +17,7 @@ import pytest
 
 from aura_ros.launched import log_lines
 from aura_ros.soak import record as rec
-from aura_ros.soak.verdict import Limits, figures, memory, missed, reasons, recovery
+from aura_ros.soak.verdict import Limits, away, figures, memory, missed, reasons, recovery
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -56,6 +56,20 @@ def test_a_sound_run_passes() -> None:
     found = figures(sound_run())
     assert found["recovery_s"]["decided"] == {"n": 1, "median": 3.8, "max": 3.8}
     assert found["recovery_s"]["watches"] == {"n": 1, "median": 4.0, "max": 4.0}
+
+
+def test_an_assistant_is_away_until_it_decides_and_its_watches_are_open_again() -> None:
+    whole = replace(sound_run(), ended_s=0.0)  # it still runs
+
+    def at(now_s: float) -> rec.Record:
+        return replace(
+            whole,
+            beats=[b for b in whole.beats if b.at_s <= now_s],
+            watches=[w for w in whole.watches if w.at_s <= now_s],
+            kills=[k for k in whole.kills if k.at_s <= now_s],
+        )
+
+    assert [away(at(t)) for t in (30.0, 30.5, 34.1, 34.3)] == [False, True, True, False]
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
