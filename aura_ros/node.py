@@ -261,6 +261,8 @@ class AuraNode(LifecycleNode):
                         return
                     done = transition()
                 if done != TransitionCallbackReturn.SUCCESS:
+                    if self.cancelled:
+                        return  # it failed because the process was told to end
                     self._tell_end(self.reason)
                     self._linger()
                     self.done.set()

@@ -371,3 +371,30 @@ sys.exit(reactions_node.main())
         timeout=60,
     )
     assert (done.returncode, done.stdout.splitlines()) == (0, ["exit handler"])
+
+
+@pytest.mark.parametrize("waits", ["configure", "activate"])
+def test_a_process_that_is_ended_while_it_starts_has_not_failed(waits: str) -> None:
+    """Regression: a model that was loaded when Ctrl-C came ended its node with code 1."""
+    program = f"""
+import os, signal, sys
+from aura_core.errors import ModelError
+from aura_ros import reactions_node
+class Waits(reactions_node.ReactionsNode):
+    def {waits}(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        while not self.cancelled:
+            pass
+        raise ModelError("the process ends")
+reactions_node.ReactionsNode = Waits
+sys.exit(reactions_node.main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 and "FATAL" not in done.stderr, done.stderr
