@@ -335,8 +335,7 @@ class ReactionsNode(AuraNode):
             if self._asks is not None and not self._asks.service_is_ready():
                 missing.append(f"there is no service {self.resolve_service_name('aura/ask')}")
             topic = self.resolve_topic_name("aura/alert")
-            publishers = self.count_publishers(topic)
-            if self._reactions and not publishers:
+            if self._reactions and not self.matched().get(f"publishers of {topic}"):
                 missing.append(f"nobody publishes {topic}: is the assistant running?")
             states = ("done", "failed", "dry_run", "unanswered")
             values = {

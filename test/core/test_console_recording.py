@@ -122,9 +122,8 @@ def test_two_frames_a_second_are_kept_and_those_of_decisions(tmp_path: Path) -> 
     assert tape.film.picture("front", NS - 1) == live[5].image, "the newest frame before"
 
 
-def test_a_slow_disk_costs_frames_and_no_event(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """A disk on which nothing is stored until the second event; the first: something waits."""
     begun, go_on, rename = threading.Event(), threading.Event(), Path.rename
 
     def slow(self: Path, target: Path) -> Path:
@@ -133,6 +132,13 @@ def test_a_slow_disk_costs_frames_and_no_event(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", slow)
+    return begun, go_on
+
+
+def test_a_slow_disk_costs_frames_and_no_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = slow_disk(monkeypatch)
     made = Recording(tmp_path, "", CAMERAS[:1], pytest.fail, lambda: WHEN_S)
     made.take(Seen("front", -1, picture(0), "second"))
     assert begun.wait(10)
@@ -152,14 +158,7 @@ def test_frames_of_many_cameras_wait_for_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Regression: of the frames of 40 cameras, which come at once, 16 were kept."""
-    begun, go_on, rename = threading.Event(), threading.Event(), Path.rename
-
-    def slow(self: Path, target: Path) -> Path:
-        begun.set()
-        go_on.wait()
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", slow)
+    begun, go_on = slow_disk(monkeypatch)
     cameras = tuple(p.Camera(f"c{i}", "") for i in range(40))
     made = Recording(tmp_path, "", cameras, pytest.fail, lambda: WHEN_S)
     made.take(Seen("c0", -1, picture(0), "second"))
